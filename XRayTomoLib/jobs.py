@@ -1,0 +1,117 @@
+"""Long work: steps that can be watched, cancelled and resumed, one worker thread for live pictures, and provenance."""
+import hashlib
+import platform
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+
+import numpy as np
+
+from . import __version__
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a job yields after each step: `index` of `total` (None: open-ended), a residual, a message, a preview (array)."""
+    index: int
+    total: int | None = None
+    residual: float | None = None
+    message: str = ""
+    preview: object = None
+
+
+def run(job, progress=None):
+    """Runs the generator `job` to its end and returns what it returns; progress(step) is called after each step."""
+    while True:
+        try:
+            step = next(job)
+        except StopIteration as end:
+            return end.value
+        if progress is not None:
+            progress(step)
+
+
+class LatestWorker:
+    """One daemon thread that works on the newest request only: older ones that have not begun are dropped.
+
+    compute(request) runs in the thread; results come back through `take()` in the caller's thread, in the order of the requests,
+    the newest alone. An exception in compute is handed over in place of a result and never lost.
+    """
+
+    def __init__(self, compute):
+        self._compute = compute
+        self._wake = threading.Condition()
+        self._request = self._result = None
+        self._number = self._done = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._loop, name="xraytomo-worker", daemon=True)
+        self._thread.start()
+
+    def submit(self, request):
+        """Puts `request` in place of one that still waits; returns its number."""
+        with self._wake:
+            self._number += 1
+            self._request = (self._number, request)
+            self._wake.notify()
+            return self._number
+
+    @property
+    def busy(self):
+        """Whether a request waits, is being worked on, or has a result that was not taken."""
+        with self._wake:
+            return self._done < self._number or self._result is not None
+
+    def take(self):
+        """The newest (number, request, result, error) since the last call, or None."""
+        with self._wake:
+            newest, self._result = self._result, None
+            return newest
+
+    def close(self, timeout=5.0):
+        """Lets the present request finish and ends the thread; returns whether it ended in time."""
+        with self._wake:
+            self._closed, self._request = True, None
+            self._wake.notify()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _loop(self):
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._request is not None or self._closed)
+                if self._closed:
+                    return
+                (number, request), self._request = self._request, None
+            result = error = None
+            try:
+                result = self._compute(request)
+            except Exception as problem:        # handed to the thread that asked
+                error = problem
+            with self._wake:
+                self._result, self._done = (number, request, result, error), number
+
+
+def sha256_of(array):
+    """Hash of an array's type, shape and values."""
+    array = np.ascontiguousarray(array)
+    digest = hashlib.sha256(f"{array.dtype.str}{array.shape}".encode())
+    digest.update(memoryview(array).cast("B"))
+    return digest.hexdigest()
+
+
+def provenance(operation, inputs, parameters):
+    """What was computed, from what and how, as a dictionary of JSON values.
+
+    inputs: name -> identity (a file name, a node's name, a hash); parameters: name -> value.
+    """
+    return {"operation": operation, "inputs": dict(inputs), "parameters": dict(parameters), "software": f"XRayTomo {__version__}",
+            "versions": {name: _version(name) for name in ("numpy", "torch", "numba")}, "python": platform.python_version(),
+            "time": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+
+
+def _version(package):
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
