@@ -59,8 +59,8 @@ def chest():
     """Trunk of 340 x 220 x 330 mm: lungs, heart, airways, spine, ribs, sternum, clavicles, shoulder blades and a lung nodule."""
     soft = [_shape(Cylinder, (0, 0, 0), (172, 112, 165), 1.0),
             _shape(Ellipsoid, (-90, 0, 14), (50, 84, 116), LUNG), _shape(Ellipsoid, (80, 0, 6), (58, 86, 120), LUNG),
-            _shape(Ellipsoid, (-16, 24, -42), (26, 46, 58), 0.05), _rod((0, -12, 62), (0, -4, 160), 8.5, AIR),
-            _rod((0, -12, 62), (22, -14, 36), 6, AIR), _rod((0, -12, 62), (-26, -14, 34), 5.5, AIR),
+            _shape(Ellipsoid, (-16, 24, -42), (26, 46, 58), 0.05), _rod((0, -12, 72), (0, -4, 160), 8.5, AIR),
+            _rod((7, -12, 64), (19, -13, 42), 5.5, AIR), _rod((-7, -12, 64), (-32, -13, 44), 5, AIR),
             _shape(Ellipsoid, (62, 22, 42), (8, 7, 8), -LUNG)]
     spine = [s for n in range(12) for s in _vertebra((0, -62, 146 - 26 * n), 17, 21)]
     ribs = [s for side in SIDES for level in range(10) for s in _rib(side, level)]
