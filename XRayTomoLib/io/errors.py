@@ -1,0 +1,2 @@
+class VolumeError(ValueError):
+    """A volume file that cannot be read or written; the message is one sentence that names the file and the remedy."""

@@ -1,0 +1,35 @@
+"""Pictures of projections."""
+
+from pathlib import Path
+
+import numpy as np
+
+from .errors import VolumeError
+from .files import last_line, quiet_itk, replacing
+
+
+def grey_levels(image, window=None, invert=False):
+    """8-bit picture [row, col] of `image`: `window` = (black, white) in the image's units, by default its range; `invert` swaps them."""
+    image = np.asarray(image, np.float32)
+    black, white = window if window is not None else (np.nanmin(image), np.nanmax(image))
+    scaled = np.clip((image - black) / max(white - black, np.finfo(np.float32).tiny), 0, 1)
+    levels = np.rint(255 * np.nan_to_num(scaled)).astype(np.uint8)
+    return 255 - levels if invert else levels
+
+
+def write_png(path, image, window=None, invert=False):
+    """Writes `image` [row, col] as an 8-bit grey PNG, row 0 on top, column 0 on the left; see `grey_levels`.
+
+    Raises:
+        VolumeError: no picture of 2 dimensions, or the file cannot be written.
+    """
+    path = Path(path)
+    if np.ndim(image) != 2 or np.size(image) == 0:
+        raise VolumeError(f"{path}: an image of shape {np.shape(image)} is no picture; expected rows x columns.")
+    if path.suffix.lower() != ".png":
+        raise VolumeError(f"{path}: pictures are written as PNG; let the name end with .png.")
+    try:
+        with quiet_itk() as sitk, replacing(path) as temporary:
+            sitk.WriteImage(sitk.GetImageFromArray(grey_levels(image, window, invert)), str(temporary))
+    except (OSError, RuntimeError) as error:
+        raise VolumeError(f"{path}: the picture cannot be written ({last_line(error)}); choose another folder.") from error
