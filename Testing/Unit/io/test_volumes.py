@@ -57,7 +57,7 @@ def itk_ras(image, ijk):
     return np.array(image.TransformContinuousIndexToPhysicalPoint([float(x) for x in ijk])) * LPS_TO_RAS
 
 
-NO_IMAGES = [b"", b"hello, I am a text file\n" * 40, bytes(range(256)) * 8, b"NRRD0005\n", b"NDims = 3\n", b"\x1f\x8b\x08\x00" + b"x" * 400]
+NO_IMAGES = [b"", b"hello, I am a text file\n" * 40, bytes(range(256)) * 8, b"NRRD0005\n", b"\x1f\x8b\x08\x00" + b"x" * 400]
 POINTS = [(0, 0, 0), (5, 0, 0), (0, 4, 0), (0, 0, 3), (-0.5, 4.5, 1.25)]
 
 
