@@ -5,6 +5,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from .errors import VolumeError
+
 SUFFIXES = (".nii.gz", ".nrrd", ".nhdr", ".nii", ".mha", ".mhd")
 
 
@@ -18,6 +20,14 @@ def stem_of(path):
     """The file's name without `suffix_of`."""
     name = Path(path).name
     return name[: len(name) - len(suffix_of(path))]
+
+
+def check_target(path, suffixes):
+    """Raises VolumeError if `path` does not end with one of `suffixes` or its folder does not exist: before long work, not after it."""
+    if suffix_of(path) not in suffixes:
+        raise VolumeError(f"{path}: '{suffix_of(path)}' files cannot be written here; let the name end with {' or '.join(suffixes)}.")
+    if not Path(path).resolve().parent.is_dir():
+        raise VolumeError(f"{path}: the folder {Path(path).resolve().parent} does not exist; make it or choose another folder.")
 
 
 @contextmanager

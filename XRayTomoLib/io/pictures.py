@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from .errors import VolumeError
-from .files import last_line, quiet_itk, replacing
+from .files import check_target, last_line, quiet_itk, replacing
+
+PICTURES = (".png",)
 
 
 def grey_levels(image, window=None, invert=False):
@@ -26,8 +28,7 @@ def write_png(path, image, window=None, invert=False):
     path = Path(path)
     if np.ndim(image) != 2 or np.size(image) == 0:
         raise VolumeError(f"{path}: an image of shape {np.shape(image)} is no picture; expected rows x columns.")
-    if path.suffix.lower() != ".png":
-        raise VolumeError(f"{path}: pictures are written as PNG; let the name end with .png.")
+    check_target(path, PICTURES)
     try:
         with quiet_itk() as sitk, replacing(path) as temporary:
             sitk.WriteImage(sitk.GetImageFromArray(grey_levels(image, window, invert)), str(temporary))

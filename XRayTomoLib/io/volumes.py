@@ -10,7 +10,7 @@ import numpy as np
 from ..grids.cartesian import CartesianGrid, GridError
 from .dicom import read_series
 from .errors import VolumeError
-from .files import last_line, quiet_itk, replacing, stem_of, suffix_of
+from .files import check_target, last_line, quiet_itk, replacing, stem_of, suffix_of
 from .sizes import check_claimed_size, check_nifti_is_complete
 
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -81,8 +81,7 @@ def write_volume(path, array, grid, fields=None):
         VolumeError: another suffix, a shape that is not the grid's, a grid that the format cannot hold, or a folder that cannot be written.
     """
     path, array = Path(path), _storable(np.asarray(array))
-    if suffix_of(path) not in WRITTEN:
-        raise VolumeError(f"{path}: cannot write '{suffix_of(path)}' files; choose one of {', '.join(WRITTEN)}.")
+    check_target(path, WRITTEN)
     if array.shape != grid.shape:
         raise VolumeError(f"{path}: the array has shape {array.shape}, its grid {grid.shape}; they must be the same.")
     texts = {FIELD_PREFIX + key: value if isinstance(value, str) else json.dumps(value) for key, value in (fields or {}).items()}

@@ -259,7 +259,7 @@ def test_series_of_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
-        ("v.png", (4, 5, 6), "choose one of"),
+        ("v.png", (4, 5, 6), "let the name end with .nrrd or .mha"),
         ("v.nrrd", (4, 5, 7), "must be the same"),
         ("absent/v.nrrd", (4, 5, 6), "choose another folder"),
     ],

@@ -1,0 +1,1 @@
+"""Where the packages of floor 2 meet (floor 3)."""
