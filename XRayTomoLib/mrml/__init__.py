@@ -1,0 +1,1 @@
+"""MRML nodes <-> library objects. The only part of the library that imports slicer and vtk."""

@@ -1,0 +1,195 @@
+"""The live radiograph: one worker thread, the newest request wins, a coarse picture first and the full one at rest.
+
+Nothing here knows MRML or Qt. The owner calls `submit` for every change and `poll` from a timer for as long as `busy`.
+A picture is traced in short pieces, so that a newer request waits for one piece at most and never for a whole old picture.
+"""
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..jobs import LatestWorker
+
+COARSE_SECONDS = 0.03  # budget of a picture while something is dragged: leaves room for 15 frames/s with the node update
+PIECE_SECONDS = 0.06  # rows traced before the worker looks for a newer request
+QUANTITIES = {"line integral": lambda p: p, "intensity": lambda p: np.exp(-p), "inverted": lambda p: -np.expm1(-p)}
+_FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+_PROBE_PIXELS = 64 * 64  # size of the first picture, before anything is measured
+
+
+@dataclass(frozen=True)
+class VolumeData:
+    """What the worker needs of a volume. `key` changes whenever the attenuation would."""
+
+    key: tuple
+    values: np.ndarray
+    grid: object
+    attenuation: object
+
+
+@dataclass(frozen=True)
+class Request:
+    """One radiograph to make: `views` is a single view with the full detector; `coarse_first` gives a quick picture before it."""
+
+    volume: VolumeData
+    views: object
+    method: str = "joseph"
+    shows: str = "line integral"
+    coarse_first: bool = True
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A finished picture [row, col] of `request` on the detector `views` (the request's, or a coarser one on the same area)."""
+
+    request: Request
+    image: np.ndarray | None
+    views: object
+    seconds: float
+    target: str
+    error: Exception | None = None
+
+    @property
+    def is_full(self):
+        return self.error is None and self.image.shape == self.request.views.shape
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A request and how far it has come."""
+
+    request: Request
+    coarse_done: bool = False
+    image: np.ndarray | None = None
+    row: int = 0
+    seconds: float = 0.0
+
+
+def quantity(line_integral, shows):
+    """What a pixel shows: 'line integral' p, 'intensity' exp(-p) or 'inverted' 1 - exp(-p), all dimensionless."""
+    if shows not in QUANTITIES:
+        raise ValueError(f"A radiograph cannot show '{shows}'; expected one of: {', '.join(QUANTITIES)}.")
+    return QUANTITIES[shows](line_integral)
+
+
+def trace(mu, grid, views, method):
+    """Line integrals [row, col] of one view, and the name of the target that ran."""
+    from ..tracing import Projector
+
+    projector = Projector(grid, views, method=method)
+    return np.asarray(projector(mu))[0], projector.target
+
+
+def render(request, tracer=trace):
+    """The full picture of `request`, now and in this thread: a Frame."""
+    start = time.perf_counter()
+    mu = request.volume.attenuation.mu(request.volume.values)
+    image, target = tracer(mu, request.volume.grid, request.views, request.method)
+    return Frame(request, quantity(image, request.shows), request.views, time.perf_counter() - start, target)
+
+
+class LiveRadiograph:
+    """Radiographs of the newest request, piece by piece. All methods are called from one thread."""
+
+    def __init__(self, tracer=trace, clock=time.perf_counter):
+        self._tracer, self._clock = tracer, clock
+        self._worker = None
+        self._newest = self._dropped = 0
+        self._mu_key, self._mu = None, None
+        self._seconds_per_pixel = {}
+        self.progress = 0.0
+
+    @property
+    def busy(self):
+        return self._worker is not None and self._worker.busy
+
+    def submit(self, request):
+        """Takes the place of every request before it."""
+        if self._worker is None:
+            self._worker = LatestWorker(self._work)
+        self.progress = 0.0
+        self._newest = self._worker.submit(_Task(request))
+
+    def poll(self):
+        """The newest Frame that was not shown yet, or None; keeps the worker going on the newest request."""
+        taken = self._worker.take() if self._worker else None
+        if taken is None or taken[0] <= self._dropped:
+            return None
+        number, task, outcome, error = taken
+        if error is not None:
+            return Frame(task.request, None, task.request.views, 0.0, "", error) if number == self._newest else None
+        frame, rest = outcome
+        if rest is not None and number == self._newest:
+            self.progress = rest.row / task.request.views.shape[0]
+            self._newest = self._worker.submit(rest)
+        return frame
+
+    def discard(self):
+        """Nothing that was asked for until now will be shown; the attenuation volume is let go."""
+        self._dropped = self._newest
+        self._mu_key, self._mu = None, None
+
+    def close(self):
+        """Ends the thread."""
+        self.discard()
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    # what follows runs in the worker's thread
+    def _work(self, task):
+        request = task.request
+        mu = self._attenuation(request.volume)
+        if request.coarse_first and not task.coarse_done:
+            factor = self._factor(request)
+            if factor > 1:
+                return self._coarse(mu, request, factor), replace(task, coarse_done=True)
+        return self._piece(mu, task)
+
+    def _attenuation(self, volume):
+        if self._mu_key != volume.key:
+            self._mu = None  # first free the old one: two volumes need twice the memory
+            self._mu, self._mu_key = volume.attenuation.mu(volume.values), volume.key
+        return self._mu
+
+    def _coarse(self, mu, request, factor):
+        rows, cols = (max(1, n // factor) for n in request.views.shape)
+        views = request.views.resampled((rows, cols))
+        image, target, seconds = self._timed(mu, request, views)
+        return Frame(request, quantity(image, request.shows), views, seconds, target)
+
+    def _piece(self, mu, task):
+        """Traces the next rows of the full picture; returns (frame or None, rest or None)."""
+        request = task.request
+        rows, cols = request.views.shape
+        pixels = PIECE_SECONDS / self._pixel_seconds(request) if self._pixel_seconds(request) else _PROBE_PIXELS
+        count = int(min(rows - task.row, max(1, pixels // cols)))
+        image = np.empty((rows, cols), np.float32) if task.image is None else task.image
+        part, target, seconds = self._timed(mu, request, request.views.cropped(task.row, 0, count, cols))
+        image[task.row : task.row + count] = part
+        seconds += task.seconds
+        if task.row + count < rows:
+            return None, replace(task, coarse_done=True, image=image, row=task.row + count, seconds=seconds)
+        return Frame(request, quantity(image, request.shows), request.views, seconds, target), None
+
+    def _factor(self, request):
+        """How much coarser a picture must be to fit the budget, from the time that pixels took until now."""
+        pixels = np.prod(request.views.shape)
+        per_pixel = self._pixel_seconds(request)
+        affordable = COARSE_SECONDS / per_pixel if per_pixel else _PROBE_PIXELS
+        return next((f for f in _FACTORS if pixels / f**2 <= affordable), _FACTORS[-1])
+
+    def _pixel_seconds(self, request):
+        return self._seconds_per_pixel.get((request.volume.key, request.method))
+
+    def _timed(self, mu, request, views):
+        """Traces and learns how long a pixel takes; the very first call compiles and is not counted."""
+        known = (request.volume.key, request.method)
+        if known not in self._seconds_per_pixel:
+            self._tracer(mu, request.volume.grid, views.resampled((1, 1)), request.method)
+        start = self._clock()
+        image, target = self._tracer(mu, request.volume.grid, views, request.method)
+        seconds = self._clock() - start
+        self._seconds_per_pixel[known] = seconds / image.size
+        return image, target, seconds

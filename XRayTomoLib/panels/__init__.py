@@ -1,0 +1,7 @@
+"""The panel, one file a section. A section is one class on the base of section.py; the panel shows those listed here, in this order."""
+
+from .radiograph import RadiographSection
+from .source_detector import SourceDetectorSection
+from .volume import VolumeSection
+
+SECTIONS = (VolumeSection, SourceDetectorSection, RadiographSection)

@@ -1,0 +1,75 @@
+"""The small base of every section of the panel."""
+
+import slicer
+from slicer.util import VTKObservationMixin
+
+from ..resources import resource_path
+
+
+class Section(VTKObservationMixin):
+    """One collapsible section: its widgets, and what they do with the panel's parameters.
+
+    `panel` is the module's widget: it has `logic` and `parameterNode` (None while a scene closes) and calls, in this order, setup()
+    once, connect() for a parameter node, update() after every change, disconnect(), and cleanup() at the end. `problem` says what
+    in this section stops the others; it is shown here and nowhere else.
+    """
+
+    uiFile = ""
+
+    def __init__(self, panel):
+        VTKObservationMixin.__init__(self)
+        self.panel = panel
+        self.widget = slicer.util.loadUI(str(resource_path("UI/" + self.uiFile)))
+        self.ui = slicer.util.childWidgetVariables(self.widget)
+        self.problem = ""
+        self._observed = {}
+        self._guiTag = None
+
+    @property
+    def parameters(self):
+        return self.panel.parameterNode
+
+    def setup(self):
+        """Connects the widgets' own signals."""
+
+    def connect(self):
+        """Binds the widgets that name a parameter to the parameter node."""
+        self._guiTag = self.parameters.connectGui(self.ui)
+
+    def disconnect(self):
+        self.parameters.disconnectGui(self._guiTag)
+        self._guiTag = None
+        self._observed.clear()
+        self.removeObservers()
+
+    def update(self):
+        """Shows the parameters and acts on them."""
+
+    def cleanup(self):
+        """Lets go of everything that is not a widget."""
+
+    def observe(self, role, node, event, callback):
+        """Observes `event` of the node that plays `role` now, and no longer that of the one before."""
+        before = self._observed.get(role)
+        if before is not None and before[0] is not node:
+            self.removeObserver(before[0], before[1], callback)
+            del self._observed[role]
+        if node is not None and role not in self._observed:
+            self.addObserver(node, event, callback)
+            self._observed[role] = (node, event)
+
+    def onObservedChange(self, caller=None, event=None):
+        """A node that the section follows has changed."""
+        self.panel.update()
+
+
+def showText(label, text):
+    """A label that takes no room while it has nothing to say."""
+    label.setText(text)
+    label.setVisible(bool(text))
+
+
+def showProblem(label, text):
+    """What is wrong and what to do, in the colour of warnings."""
+    label.setStyleSheet("color: #c0392b")
+    showText(label, text)
