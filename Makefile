@@ -12,7 +12,9 @@ ifeq ($(shell uname),Linux)
 OFFSCREEN += VTK_DEFAULT_OPENGL_WINDOW=vtkEGLRenderWindow
 endif
 DISPLAY_FOUND := $(DISPLAY)$(WAYLAND_DISPLAY)
-
+ifeq ($(shell uname),Darwin)
+DISPLAY_FOUND := yes
+endif
 ifneq ($(HEADLESS),)
 DISPLAY_FOUND :=
 endif
