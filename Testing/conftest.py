@@ -24,9 +24,6 @@ _status = pytest.StashKey[int]()
 for folder in (ROOT / "XRayTomo", ROOT / "Testing", ROOT):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-    os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
 
 def missing_for_application():
@@ -34,7 +31,9 @@ def missing_for_application():
     packages = [name for name in ("slicer_core", "vtk", "PySide6") if importlib.util.find_spec(name) is None]
     if packages:
         return f"{', '.join(packages)} missing: pip install -c constraints.txt -e '.[app,test]'"
-    libraries = [package for library, package in SYSTEM_LIBRARIES.items() if not _loads(library)] if sys.platform.startswith("linux") else []
+    if not sys.platform.startswith("linux"):
+        return None
+    libraries = [package for library, package in SYSTEM_LIBRARIES.items() if not _loads(library)]
     return f"system libraries missing: sudo apt-get install {' '.join(libraries)}" if libraries else None
 
 

@@ -8,6 +8,7 @@ It is stricter than Slicer: unknown attributes, signals and widgets raise, and a
 """
 
 import importlib
+import os
 import sys
 import types
 
@@ -16,6 +17,7 @@ def install():
     """Makes `qt`, `ctk` and what the slicer wheel lacks importable; starts nothing. Safe to call twice."""
     if "qt" in sys.modules:
         return
+    _renderOffscreenWithoutDisplay()
     import slicer
 
     for name in [name for name, value in vars(slicer).items() if getattr(value, "__module__", "") == "slicer.util"]:
@@ -23,21 +25,27 @@ def install():
     from . import pythonqt
 
     qt = pythonqt.install()
-    from . import ctkwidgets, mrmlwidgets, nodeselector, parameters, sampledata, scripted, uiloader
+    from . import ctkwidgets, modules, mrmlwidgets, parameters, sampledata, scripted, uiloader
 
     qt.QUiLoader = uiloader.QUiLoader
     sys.modules["ctk"] = ctkwidgets.ctk
     for name in ("vtkITK", "vtkTeem", "vtkSegmentationCore", "vtkAddonPython"):
         sys.modules[name] = importlib.import_module("slicer_core." + name)
-    _module("slicer.ScriptedLoadableModule", [cls for cls in vars(scripted).values() if getattr(cls, "__module__", "") == scripted.__name__])
+    _module("slicer.ScriptedLoadableModule", scripted.EXPORTS)
     _module("slicer.parameterNodeWrapper", parameters.EXPORTS)
     _module("slicer.testing", [scripted.runUnitTest])
     _module("slicer.i18n", [])
     slicer.i18n.tr, slicer.i18n.translate = lambda text: text, lambda context, text: text
     _module("SampleData", sampledata.EXPORTS)
-    from . import layout, modules, views
-
+    for name in ("nodeselector", "layout"):  # they register their widgets
+        importlib.import_module("SlicerHost." + name)
     vars(slicer).update(mrmlwidgets.mrmlClasses, selfTests={}, qSlicerScriptedLoadableModule=modules.qSlicerScriptedLoadableModule)
+
+
+def _renderOffscreenWithoutDisplay():
+    if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+        os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 
 
 def _module(name, members):

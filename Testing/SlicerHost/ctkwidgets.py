@@ -87,7 +87,8 @@ class Collapsible:
     def childEvent(self, event):
         """Children that come after the section was collapsed, as in .ui files."""
         child = event.child()
-        if self.__dict__.get("_hiddenChildren") is not None and event.polished() and isinstance(child, QtWidgets.QWidget) and self.collapsed:
+        late = event.polished() and isinstance(child, QtWidgets.QWidget)
+        if late and "_hiddenChildren" in self.__dict__ and self.collapsed:
             self._hiddenChildren.append(child)
             child.setVisible(False)
 

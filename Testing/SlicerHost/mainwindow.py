@@ -40,7 +40,7 @@ class MainWindow(QtWidgets.QMainWindow):
         self._selector.setCurrentIndex(-1 if self._current is None else self._selector.findData(self._current.module().name))
 
     def _addPanel(self):
-        panel, self._area, self._help = QtWidgets.QWidget(), QtWidgets.QScrollArea(), ctkCollapsibleButton("Help && Acknowledgement")
+        panel, self._area, self._help = QtWidgets.QWidget(), QtWidgets.QScrollArea(), ctkCollapsibleButton("Help & Acknowledgement")
         self._helpText = QtWidgets.QLabel()
         self._helpText.setWordWrap(True)
         self._helpText.setOpenExternalLinks(True)

@@ -24,6 +24,7 @@ _OVERRIDES = {"connect": signals.connect, "disconnect": signals.disconnect}
 _readQtProperty = QtCore.QObject.property
 _findQtChildren = QtCore.QObject.findChildren
 _setAttribute = shiboken6.Object.__dict__["__setattr__"]  # the only one that CPython accepts for these types
+loading = []  # not empty while a .ui file is loaded: PySide6 then sets every named child on the top widget, PythonQt does not
 customWidgets = {}  # class name -> host class, for .ui files and findChildren
 
 
@@ -94,7 +95,7 @@ def _set(self, name, value):
         _setAttribute(self, name, value)
     elif self.property(name) is not None:
         self.setProperty(name, value)
-    else:
+    elif not loading:
         raise AttributeError(f"'{name}' does not exist on {cls.__name__} and creating new attributes on C++ objects is not allowed")
 
 

@@ -119,3 +119,6 @@ def runUnitTest(folders, name):
     result = unittest.TextTestRunner(verbosity=2).run(unittest.TestLoader().loadTestsFromName(name))
     if not result.wasSuccessful():
         raise RuntimeError(f"The tests of {name} failed.")
+
+
+EXPORTS = (ScriptedLoadableModule, ScriptedLoadableModuleWidget, ScriptedLoadableModuleLogic, ScriptedLoadableModuleTest)

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
 from . import signals
-from .pythonqt import customWidgets
+from .pythonqt import customWidgets, loading
 
 
 class QUiLoader(QtUiTools.QUiLoader):
@@ -29,7 +29,11 @@ class QUiLoader(QtUiTools.QUiLoader):
         connections = root.find("connections")
         if connections is not None:
             root.remove(connections)
-        top = super().load(self._buffer(root), parent)
+        loading.append(self)
+        try:
+            top = super().load(self._buffer(root), parent)
+        finally:
+            loading.pop()
 
         def find(name):
             return top if top.property("objectName") == name else top.findChild(QtCore.QObject, name)

@@ -7,7 +7,7 @@ and QWidget.grab() contains what VTK drew.
 import numpy as np
 import slicer
 import vtk
-from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6 import QtGui, QtWidgets
 from PySide6.QtCore import Qt
 from vtk.util.numpy_support import vtk_to_numpy
 
