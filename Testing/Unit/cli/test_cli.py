@@ -29,7 +29,7 @@ def block(path):
     values = np.full(grid.shape, -1000, np.int16)
     values[15:35, 15:35, 15:35] = 0
     bead = np.rint(grid.ijk_from_ras((-25, 5, 30))).astype(int)
-    values[tuple(bead[::-1])] = 30000
+    values[tuple(slice(n - 1, n + 2) for n in bead[::-1])] = 30000
     write_volume(path, values, grid)
     return grid.ras_from_ijk(bead)
 
