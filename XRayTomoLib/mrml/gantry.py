@@ -54,13 +54,13 @@ def new_gantry_node(name):
 def read_gantry(node):
     """4x4 ras_from_gantry of the node. Raises GeometryError unless it is a rotation and a translation."""
     if not node.IsTransformToWorldLinear():
-        raise GeometryError(f"The gantry '{node.GetName()}' is under a non-rigid transform: take it out, a C-arm can only turn and move.")
+        raise GeometryError(f"The gantry '{node.GetName()}' is non-rigid or under such a transform: take it out.")
     matrix = vtk.vtkMatrix4x4()
     node.GetMatrixTransformToWorld(matrix)
     pose = array_from_matrix(matrix)
     rotation = pose[:3, :3]
     if not np.allclose(rotation.T @ rotation, np.eye(3), atol=1e-5) or np.linalg.det(rotation) < 0:
-        raise GeometryError(f"The gantry transform '{node.GetName()}' scales, shears or mirrors, but a C-arm can only turn and move: undo that.")
+        raise GeometryError(f"The gantry '{node.GetName()}' scales, shears or mirrors, but a C-arm can only turn and move: undo that.")
     return pose
 
 

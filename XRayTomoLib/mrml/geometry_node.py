@@ -11,7 +11,6 @@ import numpy as np
 import slicer
 
 from ..geometry import Flat, GeometryError, Views
-from .transforms import world_from_local
 
 FORMAT = "xraytomo-geometry"
 VERSION = 1
@@ -68,7 +67,7 @@ def new_geometry_node(name):
 
 
 def views_from_node(node):
-    """Views of a geometry node, under its linear parent transforms."""
+    """Views of a geometry node, in world RAS (a text node cannot be under a transform)."""
     if not node.GetText():
         raise GeometryError(f"The geometry node '{node.GetName()}' is empty.")
-    return views_from_text(node.GetText()).transformed(world_from_local(node))
+    return views_from_text(node.GetText())

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..jobs import LatestWorker
+from ..workflows.radiograph import quantity, radiograph
 
 COARSE_SECONDS = 0.03  # budget of a picture while something is dragged: leaves room for 15 frames/s with the node update
 PIECE_SECONDS = 0.06  # rows traced before the worker looks for a newer request
-QUANTITIES = {"line integral": lambda p: p, "intensity": lambda p: np.exp(-p), "inverted": lambda p: -np.expm1(-p)}
 _FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 _PROBE_PIXELS = 64 * 64  # size of the first picture, before anything is measured
 
@@ -66,13 +66,6 @@ class _Task:
     seconds: float = 0.0
 
 
-def quantity(line_integral, shows):
-    """What a pixel shows: 'line integral' p, 'intensity' exp(-p) or 'inverted' 1 - exp(-p), all dimensionless."""
-    if shows not in QUANTITIES:
-        raise ValueError(f"A radiograph cannot show '{shows}'; expected one of: {', '.join(QUANTITIES)}.")
-    return QUANTITIES[shows](line_integral)
-
-
 def trace(mu, grid, views, method):
     """Line integrals [row, col] of one view, and the name of the target that ran."""
     from ..tracing import Projector
@@ -81,12 +74,11 @@ def trace(mu, grid, views, method):
     return np.asarray(projector(mu))[0], projector.target
 
 
-def render(request, tracer=trace):
-    """The full picture of `request`, now and in this thread: a Frame."""
-    start = time.perf_counter()
-    mu = request.volume.attenuation.mu(request.volume.values)
-    image, target = tracer(mu, request.volume.grid, request.views, request.method)
-    return Frame(request, quantity(image, request.shows), request.views, time.perf_counter() - start, target)
+def render(request, name):
+    """The full picture of `request`, now and in this thread: a Frame. `name` is what errors call the volume."""
+    start, volume = time.perf_counter(), request.volume
+    image, target = radiograph(volume.values, volume.grid, request.views, volume.attenuation, request.method, request.shows, name)
+    return Frame(request, image, request.views, time.perf_counter() - start, target)
 
 
 class LiveRadiograph:

@@ -23,7 +23,8 @@ def world_from_local(node):
     if parent is not None:
         if not parent.IsTransformToWorldLinear():
             raise TransformError(
-                f"'{node.GetName()}' is under the non-rigid transform '{parent.GetName()}', which has no single matrix: harden the transform first."
+                f"'{node.GetName()}' is under the non-rigid transform '{parent.GetName()}', which has no single matrix: "
+                "harden the transform first, or take the node out of it."
             )
         parent.GetMatrixTransformToWorld(matrix)
     return array_from_matrix(matrix)

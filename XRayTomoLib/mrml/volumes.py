@@ -33,7 +33,7 @@ def array_from_volume(node):
         raise VolumeError(f"The volume '{name}' has {image.GetNumberOfScalarComponents()} values per voxel: select a volume with one.")
     if min(image.GetDimensions()) < 2:
         size = " x ".join(str(n) for n in image.GetDimensions())
-        raise VolumeError(f"The volume '{name}' has {size} voxels: a radiograph needs at least 2 in each direction, so select the whole CT.")
+        raise VolumeError(f"The volume '{name}' has {size} voxels: a radiograph needs at least 2 in each direction, select the whole CT.")
     return slicer.util.arrayFromVolume(node)
 
 

@@ -19,7 +19,7 @@ def missingSentence():
     """What is missing for any radiograph, and the remedy; empty when nothing is. Without numba it only takes longer."""
     if isPresent("torch"):
         return ""
-    return _("PyTorch is missing, which computes the radiograph: install the PyTorch extension in the Extensions Manager, then click Render.")
+    return _("PyTorch (torch) is missing, which computes the radiograph: install the PyTorch extension, then click Render.")
 
 
 def offer():

@@ -5,7 +5,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from ..geometry import device_names, load_device
+from ..geometry import GeometryError, device_names, load_device
 from ..mrml import acquisition, scene_objects
 from ..mrml.choices import IsocentreFrom
 from .section import Section, showProblem, showText
@@ -13,6 +13,10 @@ from .section import Section, showProblem, showText
 
 class SourceDetectorSection(Section):
     uiFile = "SourceDetector.ui"
+
+    def __init__(self, panel):
+        Section.__init__(self, panel)
+        self._isQuiet = False
 
     def setup(self):
         self.ui.deviceComboBox.addItems(device_names())
@@ -24,7 +28,6 @@ class SourceDetectorSection(Section):
             self._colorButton(kind).connect("colorChanged(QColor)", lambda color, kind=kind: self.onColor(kind, color))
 
     def update(self):
-        p = self.parameters
         self._updateDevice()
         self.problem = self._updateScene()
         showProblem(self.ui.geometryMessageLabel, self.problem)
@@ -34,7 +37,7 @@ class SourceDetectorSection(Section):
         self._observe()
 
     def onDevice(self, index):
-        if self.parameters is not None and index >= 0:
+        if self.parameters is not None and index >= 0 and not self._isQuiet:
             acquisition.apply_device(self.parameters, self.ui.deviceComboBox.itemText(index))
 
     def onGantryMoved(self, caller, event):
@@ -48,17 +51,17 @@ class SourceDetectorSection(Section):
 
     def onVisible(self, kind, visible):
         node = self._object(kind)
-        if node is not None:
+        if node is not None and not self._isQuiet:
             node.GetDisplayNode().SetVisibility(visible)
 
     def onColor(self, kind, color):
         node = self._object(kind)
-        if node is not None:
+        if node is not None and not self._isQuiet:
             scene_objects.set_colour(node, kind, (color.redF(), color.greenF(), color.blueF()))
 
     def onHandles(self, visible):
         gantry = self.parameters.gantry if self.parameters else None
-        if gantry is not None:
+        if gantry is not None and not self._isQuiet:
             gantry.GetDisplayNode().SetEditorVisibility(visible)
             gantry.GetDisplayNode().SetEditorVisibility3D(visible)
 
@@ -91,11 +94,17 @@ class SourceDetectorSection(Section):
 
     def _updateDevice(self):
         p, box = self.parameters, self.ui.deviceComboBox
-        wasBlocked = box.blockSignals(True)
-        box.setCurrentIndex(box.findText(p.device))
-        box.blockSignals(wasBlocked)
-        note = load_device(p.device).description
-        showText(self.ui.deviceNoteLabel, _("{description}; changed below").format(description=note) if acquisition.differs_from_device(p) else note)
+        self._quietly(box.setCurrentIndex, box.findText(p.device))
+        showText(self.ui.deviceNoteLabel, self._deviceNote())
+
+    def _deviceNote(self):
+        p = self.parameters
+        try:
+            device = load_device(p.device)
+        except GeometryError as error:  # a scene from a house with devices of its own
+            return str(error)
+        changed = _("{description}; changed below").format(description=device.description)
+        return changed if acquisition.differs_from_device(p) else device.description
 
     def _updateIsocentre(self):
         p = self.parameters
@@ -118,11 +127,11 @@ class SourceDetectorSection(Section):
 
     def _quietly(self, setter, value):
         """Sets a widget without telling the scene what it just said."""
-        widgets = [self._checkBox(k) for k in scene_objects.NAMES] + [self._colorButton(k) for k in scene_objects.NAMES] + [self.ui.handlesCheckBox]
-        before = [w.blockSignals(True) for w in widgets]
-        setter(value)
-        for widget, blocked in zip(widgets, before, strict=True):
-            widget.blockSignals(blocked)
+        self._isQuiet = True
+        try:
+            setter(value)
+        finally:
+            self._isQuiet = False
 
     def _observe(self):
         p, transformed = self.parameters, slicer.vtkMRMLTransformableNode.TransformModifiedEvent
