@@ -10,6 +10,7 @@ from XRayTomoLib.io import VolumeError, read_volume
 
 SLICES = Path(__file__).resolve().parents[4] / "shared/data/ct/dicom"
 pydicom = pytest.importorskip("pydicom")
+pytest.importorskip("PIL", reason="the slices are JPEG 2000, which pydicom decodes with Pillow")
 
 
 @pytest.fixture
