@@ -92,8 +92,14 @@ class Collapsible:
             self._hiddenChildren.append(child)
             child.setVisible(False)
 
-    def isCollapsed(self):
-        return self.collapsed
+    def sizeHint(self):
+        return self._bounded(self.layout().totalSizeHint() if self.layout() else QtCore.QSize())
+
+    def minimumSizeHint(self):
+        return self._bounded(self.layout().totalMinimumSize() if self.layout() else QtCore.QSize())
+
+    def _bounded(self, size):
+        return QtCore.QSize(max(size.width(), 60), self.headerHeight if self.collapsed else max(size.height(), self.headerHeight))
 
 
 @ctkClass
@@ -124,12 +130,6 @@ class ctkCollapsibleButton(Collapsible, QtWidgets.QAbstractButton):
 
     def paintEvent(self, event):
         paintHeader(self, QtCore.QRect(0, 0, self.width, self.headerHeight - 2), self.text, self.collapsed)
-
-    def sizeHint(self):
-        return self.layout().sizeHint() if self.layout() else QtCore.QSize(120, self.headerHeight)
-
-    def minimumSizeHint(self):
-        return self.layout().minimumSize() if self.layout() else QtCore.QSize(60, self.headerHeight)
 
 
 @ctkClass

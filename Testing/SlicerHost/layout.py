@@ -137,6 +137,7 @@ class LayoutManager(QtCore.QObject):
             child = self._build(item[0])
             splitter.addWidget(child)
             child.show()
+        splitter.setSizes([10000] * splitter.count())  # equal shares
         return splitter
 
     def _viewWidget(self, tag, className):
