@@ -65,7 +65,8 @@ def test_what_cannot_be_x_rayed_is_refused():
     image.SetDimensions(4, 4, 4)
     image.AllocateScalars(vtk.VTK_FLOAT, 3)
     colour.SetAndObserveImageData(image)
-    for node, sentence in ((None, "No volume"), (empty, "'Nothing' is empty"), (colour, "'Colour' has 3 values"), (volume((1, 5, 4)), "4 x 5 x 1")):
+    flat = volume((1, 5, 4))
+    for node, sentence in ((None, "No volume"), (empty, "'Nothing' is empty"), (colour, "'Colour' has 3 values"), (flat, "4 x 5 x 1")):
         with pytest.raises(VolumeError, match=sentence):
             array_from_volume(node)
 

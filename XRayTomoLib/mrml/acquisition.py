@@ -16,7 +16,7 @@ from . import scene_objects, volumes
 from .choices import IsocentreFrom
 from .gantry import GantryPose, move_gantry, new_gantry_node, read_gantry
 from .geometry_node import new_geometry_node, text_from_views, write_geometry
-from .landmarks import new_points_node, new_rays_node, points_ras, project_landmarks, rays_through_points
+from .landmarks import hang_points_below, new_points_node, new_rays_node, points_ras, project_landmarks, rays_through_points
 from .live import Request, VolumeData, render
 from .slice_view import align_slice
 
@@ -121,9 +121,9 @@ def update_points(p, local, views):
     if p.landmarks is not None:
         project_landmarks(p.landmarks, views, p.projectedLandmarks)
     if p.radiographPoints is not None:
-        for node in (p.radiographPoints, p.rays):
-            if node.GetTransformNodeID() != p.gantry.GetID():
-                node.SetAndObserveTransformNodeID(p.gantry.GetID())
+        hang_points_below(p.radiographPoints, p.gantry)
+        if p.rays.GetTransformNodeID() != p.gantry.GetID():
+            p.rays.SetAndObserveTransformNodeID(p.gantry.GetID())
         rays_through_points(p.radiographPoints, local, p.rays)
 
 

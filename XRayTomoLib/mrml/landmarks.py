@@ -40,6 +40,17 @@ def points_ras(node):
     return positions, [node.GetNthControlPointLabel(i) for i in defined]
 
 
+def hang_points_below(node, transform_node):
+    """Parents a point list to a transform; its points stay where they are in the world and move with the transform from now on."""
+    if node.GetTransformNodeID() == transform_node.GetID():
+        return
+    places = [np.array(node.GetNthControlPointPositionWorld(i)) for i in range(node.GetNumberOfControlPoints())]
+    with slicer.util.NodeModify(node):
+        node.SetAndObserveTransformNodeID(transform_node.GetID())
+        for i, place in enumerate(places):
+            node.SetNthControlPointPositionWorld(i, vtk.vtkVector3d(place))
+
+
 def project_landmarks(landmarks_node, views, projected_node):
     """Puts the landmarks that one view sees on its detector in RAS; those outside its picture are left out."""
     positions, labels = points_ras(landmarks_node)
