@@ -38,6 +38,8 @@ def _parser():
 
 
 def _sentence(error):
+    if isinstance(error, ModuleNotFoundError):
+        return f"the Python package '{error.name}' is missing; install it with: pip install {error.name}."
     text = " ".join(str(error).split()) or type(error).__name__
     return text if text.endswith(".") else text + "."
 

@@ -45,6 +45,7 @@ def _add_physics(group):
 
 def run(options):
     import logging
+    from dataclasses import asdict
 
     from ..io import read_volume, write_png
     from ..physics.attenuation import AttenuationModel, looks_like_hu
@@ -61,7 +62,7 @@ def run(options):
     views = arm.views(options.primary_deg, options.secondary_deg, isocentre)
     image, target = radiograph(volume.array, volume.grid, views, model, options.method, SHOWS[options.show], volume.name)
     if options.output:
-        _write(options, volume, views, image, {"isocentre": isocentre, "target": target})
+        _write(options, volume, views, image, {"isocentre": isocentre, "carm": asdict(arm), "target": target})
     if options.png:
         write_png(options.png, image)
 

@@ -19,6 +19,8 @@ def run(options):
 
 def describe(image):
     """Line name -> text."""
+    import numpy as np
+
     from ..io import VolumeError, check_voxels
     from ..physics.attenuation import looks_like_hu
 
@@ -34,6 +36,7 @@ def describe(image):
         check_voxels(image.array, image.name)
         lines["range"] = looks_like_hu(image.array)[1]
     except VolumeError as error:
+        lines["range"] = f"values {np.nanmin(image.array):.4g} to {np.nanmax(image.array):.4g}"
         lines["note"] = str(error)
     return lines | image.fields
 

@@ -190,6 +190,15 @@ def test_version_and_help_come_at_once():
         assert process.stdout.endswith("False\n")
 
 
+def test_missing_torch_is_named_with_its_remedy(ct, tmp_path):
+    code = "import sys; sys.modules['torch'] = None; from XRayTomoLib.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "drr", str(ct), "-o", str(tmp_path / "drr.nrrd")]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == 2
+    assert process.stderr == "xraytomo drr: the Python package 'torch' is missing; install it with: pip install torch.\n"
+    assert not (tmp_path / "drr.nrrd").exists()
+
+
 def test_wrong_usage_ends_with_code_2(capsys):
     with pytest.raises(SystemExit) as end:
         run("drr")
