@@ -25,6 +25,14 @@ def plane_points(views):
 class Surface:
     """What every detector surface answers; a surface that holds nothing of single views stays as it is when they move."""
 
+    def arrays(self):
+        """The arrays or tensors it holds."""
+        return ()
+
+    def converted(self, xp):
+        """The surface with its arrays in the namespace xp."""
+        return self
+
     def moved(self, matrix):
         """The surface of views that are transformed by `matrix` (4x4 or [N, 4, 4])."""
         return self
@@ -156,6 +164,12 @@ class FreePixels(Surface):
     targets: object
     sources: object = None
 
+    def arrays(self):
+        return (self.targets,) if self.sources is None else (self.targets, self.sources)
+
+    def converted(self, xp):
+        return FreePixels(*(float64(a, xp) for a in self.arrays()))
+
     def points(self, views):
         return self.targets
 
@@ -166,12 +180,10 @@ class FreePixels(Surface):
         raise GeometryError("a detector of freely placed pixels cannot be binned")
 
     def moved(self, matrix):
-        def move(points):
-            return _move_pixels(matrix, points)
-        return FreePixels(move(self.targets), None if self.sources is None else move(self.sources))
+        return FreePixels(*(_move_pixels(matrix, a) for a in self.arrays()))
 
     def picked(self, index):
-        return FreePixels(self.targets[index], None if self.sources is None else self.sources[index])
+        return FreePixels(*(a[index] for a in self.arrays()))
 
 
 def _move_pixels(matrix, points):

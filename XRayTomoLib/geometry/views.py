@@ -20,7 +20,8 @@ class Views:
     surface   how the detector departs from the plane of u and v (detectors.py)
     times     [N] seconds or None;  weights [N] or None
 
-    One-view values may be given as [3]; rows of length 1 are repeated. Tensors are kept, so that gradients reach them.
+    One-view values may be given as [3]; rows of length 1 are repeated. One tensor among the values makes all of them tensors, and
+    gradients reach it.
     """
     source: object = None
     direction: object = None
@@ -38,7 +39,8 @@ class Views:
         if self.shape is None or len(self.shape) != 2 or any(int(n) != n or n < 1 for n in self.shape):
             raise GeometryError(f"detector shape {self.shape}: expected (rows, cols), both at least 1")
         names = ["origin", "u", "v", "source" if self.direction is None else "direction"]
-        given = {name: _vectors(name, getattr(self, name)) for name in names}
+        xp = namespace(*(getattr(self, name) for name in names), *self.surface.arrays())
+        given = {name: _vectors(name, getattr(self, name), xp) for name in names}
         count = max(len(a) for a in given.values())
         for name, a in given.items():
             if len(a) not in (1, count):
@@ -46,6 +48,7 @@ class Views:
             object.__setattr__(self, name, a if len(a) == count else _repeat(a, count))
         for name in ("times", "weights"):
             object.__setattr__(self, name, _per_view(name, getattr(self, name), count))
+        object.__setattr__(self, "surface", self.surface.converted(xp))
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
         if self.direction is not None:
             object.__setattr__(self, "direction", unit(self.direction))
@@ -257,11 +260,11 @@ class Views:
         return xp.concatenate([inverse, -(inverse @ self.source[..., None])], -1)
 
 
-def _vectors(name, value):
-    """`value` as float64 [n, 3]; a clear error for anything else."""
+def _vectors(name, value, xp):
+    """`value` as float64 [n, 3] of the namespace xp; a clear error for anything else."""
     if value is None:
         raise GeometryError(f"views.{name} is missing: expected [N, 3] in mm")
-    a = float64(value, namespace(value))
+    a = float64(value, xp)
     a = a if a.ndim == 2 else a.reshape(1, -1)
     if a.shape[-1] != 3 or len(a) == 0:
         raise GeometryError(f"views.{name} has shape {tuple(np.shape(to_numpy(value)))}: expected [N, 3] in mm, N at least 1")

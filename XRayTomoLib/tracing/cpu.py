@@ -1,0 +1,127 @@
+"""CPU target: numba kernels without the interpreter's lock, on an own pool of threads.
+
+Arrays: volume [channels, K, J, I]; rays as affine bundles [N, 6, 3] with (rows, cols), or a list [n, 2, 3] of starts and ends,
+both in voxel coordinates (i, j, k), float64; results [channels, N, rows, cols] or [channels, n].
+"""
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from .targets import cpu_kernels
+
+THREADS = int(os.environ.get("XRAYTOMO_THREADS", 0)) or os.cpu_count() or 1
+TILE = 16                       # pixels a side
+NO_TABLE = np.zeros(0, np.float32)
+_pool = None
+
+
+def in_parallel(function, jobs):
+    """Calls function(*job) for every job on the pool and waits; the first error is raised when all have ended."""
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="xraytomo")
+    futures = [_pool.submit(function, *job) for job in jobs]
+    errors = [f.exception() for f in futures]
+    for error in errors:
+        if error is not None:
+            raise error
+
+
+def kernels_for(volume, table, method):
+    """Kernels and the flat volume [channels, voxels]: numbers (float32, float64) or 16-bit codes with a table of 65536 values."""
+    flat = volume.reshape(volume.shape[0], -1)
+    if len(table):
+        return cpu_kernels("float32", True, method), flat.view(np.uint16)
+    return cpu_kernels(volume.dtype.name, False, method), flat
+
+
+def number_type(volume, table):
+    return np.dtype(np.float32) if len(table) else volume.dtype
+
+
+def scratch(channels, dtype):
+    """Working memory of one task: rays, values, whole and fractional numbers of a tile."""
+    n = TILE * TILE
+    return np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((n, 3), np.int32), np.empty((n, 5), dtype)
+
+
+def forward(volume, table, rays, shape, metric, method, step, occupancy):
+    """Line integrals (mm x voxel unit) of all rays."""
+    kernels, flat = kernels_for(volume, table, method)
+    dtype = number_type(volume, table)
+    channels, nz, ny, nx = volume.shape
+    first = (flat, table, nx, ny, nz, np.asarray(metric), float(step), occupancy)
+    if rays.shape[1] == 2:
+        out = np.empty((channels, len(rays)), dtype)
+        tiles, kernel, where = -(-len(rays) // (TILE * TILE)), kernels["listed_forward"], (rays, out)
+    else:
+        rows, cols = shape
+        out = np.empty((channels, len(rays), rows, cols), dtype)
+        tiles, kernel, where = len(rays) * -(-rows // TILE) * -(-cols // TILE), kernels["bundle_forward"], (rays, rows, cols, out)
+    block = max(1, min(TILE, tiles // (4 * THREADS)))
+    in_parallel(kernel, ((*first, *where, q, min(q + block, tiles), TILE, *scratch(channels, dtype)) for q in range(0, tiles, block)))
+    return out
+
+
+def jacobian(volume, table, rays, shape, metric, method, step):
+    """Line integrals and their derivatives by start and end in voxel coordinates: [..., 7]."""
+    kernels, flat = kernels_for(volume, table, method)
+    dtype = number_type(volume, table)
+    channels, nz, ny, nx = volume.shape
+    first = (flat, table, nx, ny, nz, np.asarray(metric), float(step))
+    if rays.shape[1] == 2:
+        out = np.empty((channels, len(rays), 7), dtype)
+        total, block, kernel, where = len(rays), 4096, kernels["listed_jacobian"], (rays, out)
+    else:
+        rows, cols = shape
+        out = np.empty((channels, len(rays), rows, cols, 7), dtype)
+        total, block, kernel, where = len(rays) * rows, max(1, 4096 // cols), kernels["bundle_jacobian"], (rays, rows, cols, out)
+    in_parallel(kernel, ((*first, *where, q, min(q + block, total)) for q in range(0, total, block)))
+    return out
+
+
+def adjoint(projections, rays, grid_shape, metric, method, step):
+    """The exact transpose of `forward`, volume [channels, K, J, I].
+
+    Each task owns a slab of the volume and walks all rays through it: no races, and the same bits every time.
+    """
+    kernels = cpu_kernels(projections.dtype.name, False, method)
+    nz, ny, nx = grid_shape
+    out = np.zeros((len(projections), nz, ny, nx), projections.dtype)
+    cuts = np.unique(np.linspace(0, nz, min(nz, 2 * THREADS) + 1).astype(int))
+    kernel = kernels["listed_adjoint" if rays.shape[1] == 2 else "bundle_adjoint"]
+    metric = np.asarray(metric)
+    in_parallel(kernel, ((out[ch, a:b].reshape(-1), projections[ch], nx, ny, nz, a, b, metric, float(step), rays)
+                         for ch in range(len(projections)) for a, b in zip(cuts[:-1], cuts[1:])))
+    return out
+
+
+def occupancy(volume, table):
+    """Map of the blocks that hold a voxel other than 0 in any channel, dilated by one block: flat uint8, one block more than needed
+    on each axis, for `trim` of kernels/frame.py."""
+    kernels, flat = kernels_for(volume, table, "joseph")
+    channels, nz, ny, nx = volume.shape
+    side = kernels["BLOCK"]
+    blocks = np.zeros(tuple((n >> side) + 1 for n in (nz, ny, nx)), np.uint8)
+    for channel in range(channels):
+        in_parallel(kernels["mark_blocks"], ((flat[channel], table, nx, ny, nz, blocks, b, b + 1) for b in range(len(blocks))))
+    for axis in range(3):
+        grown = blocks.copy()
+        lower, upper = [slice(None)] * 3, [slice(None)] * 3
+        lower[axis], upper[axis] = slice(None, -1), slice(1, None)
+        grown[tuple(lower)] |= blocks[tuple(upper)]
+        grown[tuple(upper)] |= blocks[tuple(lower)]
+        blocks = grown
+    return blocks.reshape(-1)
+
+
+def maximum_subgradient(volume, table, projections, rays):
+    """Subgradient of the maximum intensity by the volume, projections [channels, n], rays a list [n, 2, 3]; one thread, for rays meet."""
+    kernels, flat = kernels_for(volume, table, "maximum")
+    channels, nz, ny, nx = volume.shape
+    out = np.zeros(flat.shape, projections.dtype)
+    lines = np.concatenate([rays[:, 0], rays[:, 1] - rays[:, 0]], 1)
+    for ch in range(channels):
+        kernels["maximum_spread"](flat[ch], table, out[ch], projections[ch], nx, ny, nz, lines, len(lines))
+    return out.reshape(volume.shape)

@@ -1,0 +1,107 @@
+"""Loads the per-ray functions for a target: the same source, another decorator and number type.
+
+numba caches compiled code beside the source file and does not see changes in functions that a kernel calls. So each variant gets
+its own copy of the kernel files in the user's cache, in a folder named by the hash of all of them and of the versions involved.
+"""
+import hashlib
+import importlib.util
+import logging
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+LOG = logging.getLogger(__name__)
+KERNELS = Path(__file__).with_name("kernels")
+PER_RAY = ("frame", "joseph", "siddon", "trilinear", "maximum")
+METHODS = ("joseph", "siddon", "trilinear", "maximum")
+
+
+class TargetMissing(ImportError):
+    """A target that cannot run here; the message says what would have to be installed."""
+
+
+def cache_folder():
+    """Folder for compiled kernels: XRAYTOMO_CACHE, else the user's cache folder."""
+    chosen = os.environ.get("XRAYTOMO_CACHE")
+    if chosen:
+        return Path(chosen)
+    home = Path.home()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData" / "Local")) / "XRayTomo"
+    if sys.platform == "darwin":
+        return home / "Library" / "Caches" / "XRayTomo"
+    return Path(os.environ.get("XDG_CACHE_HOME", home / ".cache")) / "xraytomo"
+
+
+def sources_hash():
+    """Hash of the kernel files and of what compiles them."""
+    import numba
+    digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {platform.python_version()} {platform.machine()}".encode())
+    for path in sorted(KERNELS.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def variant_folder(name):
+    """Folder of this variant's copies of the kernel files, made when it is not there."""
+    relative = Path("kernels") / sources_hash() / name
+    for base in (cache_folder(), Path(tempfile.gettempdir()) / f"xraytomo-{os.getuid() if hasattr(os, 'getuid') else 'user'}"):
+        try:
+            folder = base / relative
+            folder.mkdir(parents=True, exist_ok=True)
+            for path in KERNELS.glob("*.py"):
+                _copy(path, folder / path.name)
+            return folder
+        except OSError as problem:
+            LOG.info("compiled kernels cannot be kept in %s (%s); trying the next folder", base, problem)
+    raise TargetMissing("there is no writable folder for compiled kernels; set XRAYTOMO_CACHE to one")
+
+
+def _copy(source, target):
+    """Copies a kernel file once, whole or not at all."""
+    if not target.exists():
+        scratch = target.with_suffix(f".{os.getpid()}.tmp")
+        scratch.write_bytes(source.read_bytes())
+        os.replace(scratch, target)
+
+
+def load_files(folder, names, given):
+    """Runs the files one after the other, each with everything known so far put in; returns all their names."""
+    known = dict(given)
+    for name in names:
+        unique = f"xraytomo_kernels_{folder.name.replace('-', '_')}_{name}"
+        spec = importlib.util.spec_from_file_location(unique, folder / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[unique] = module
+        vars(module).update(known)
+        spec.loader.exec_module(module)
+        known.update({k: v for k, v in vars(module).items() if not k.startswith("__")})
+        if "fetch" not in known and "fetch_number" in known:
+            known["fetch"] = known["fetch_coded" if known["coded"] else "fetch_number"]
+        if "deposit" not in known and "deposit_alone" in known:
+            known["deposit"] = known["deposit_alone"]
+    return known
+
+
+_loaded = {}
+
+
+def cpu_kernels(real, coded, method):
+    """Names of the CPU kernels for numbers of type `real` ("float32", "float64"), voxels stored as numbers or coded, and a method."""
+    key = (real, coded, method)
+    if key not in _loaded:
+        try:
+            import numba
+        except ImportError as problem:
+            raise TargetMissing("the fast CPU kernels need the package numba (pip install numba)") from problem
+        device = numba.njit(fastmath={"reassoc", "contract", "arcp", "nsz"}, nogil=True, error_model="numpy", cache=True)
+        folder = variant_folder(f"cpu-{real}-{'coded' if coded else 'number'}-{method}")
+        given = {"device": device, "real": getattr(np, real), "coded": coded}
+        rays = load_files(folder, (*PER_RAY, "cpu_tiles"), given)
+        chosen = {"tile": rays[f"{method}_tile"], "pixel_grad": rays[f"{method}_pixel_grad"], "adjoint": rays.get(f"{method}_adjoint")}
+        _loaded[key] = load_files(folder, ("cpu_drivers",), {**rays, **chosen})
+    return _loaded[key]
