@@ -15,7 +15,7 @@ from ..workflows.radiograph import quantity, radiograph
 COARSE_SECONDS = 0.03  # budget of a picture while something is dragged: leaves room for 15 frames/s with the node update
 PIECE_SECONDS = 0.06  # rows traced before the worker looks for a newer request
 _FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
-_PROBE_PIXELS = 64 * 64  # size of the first picture, before anything is measured
+_LEAST_PIXELS = 64 * 64  # a smaller piece says little about time per pixel, and nobody can read a smaller picture
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,13 @@ class _Task:
     seconds: float = 0.0
 
 
+def prepare(volume):
+    """The attenuation as the tensor that every picture of this volume is traced through (tracing remembers its empty blocks)."""
+    import torch
+
+    return torch.from_numpy(volume.attenuation.mu(volume.values))
+
+
 def trace(mu, grid, views, method):
     """Line integrals [row, col] of one view, and the name of the target that ran."""
     from ..tracing import Projector
@@ -84,8 +91,8 @@ def render(request, name):
 class LiveRadiograph:
     """Radiographs of the newest request, piece by piece. All methods are called from one thread."""
 
-    def __init__(self, tracer=trace, clock=time.perf_counter):
-        self._tracer, self._clock = tracer, clock
+    def __init__(self, tracer=trace, preparer=prepare, clock=time.perf_counter):
+        self._tracer, self._prepare, self._clock = tracer, preparer, clock
         self._worker = None
         self._newest = self._dropped = 0
         self._mu_key, self._mu = None, None
@@ -142,7 +149,7 @@ class LiveRadiograph:
     def _attenuation(self, volume):
         if self._mu_key != volume.key:
             self._mu = None  # first free the old one: two volumes need twice the memory
-            self._mu, self._mu_key = volume.attenuation.mu(volume.values), volume.key
+            self._mu, self._mu_key = self._prepare(volume), volume.key
         return self._mu
 
     def _coarse(self, mu, request, factor):
@@ -155,8 +162,7 @@ class LiveRadiograph:
         """Traces the next rows of the full picture; returns (frame or None, rest or None)."""
         request = task.request
         rows, cols = request.views.shape
-        pixels = PIECE_SECONDS / self._pixel_seconds(request) if self._pixel_seconds(request) else _PROBE_PIXELS
-        count = int(min(rows - task.row, max(1, pixels // cols)))
+        count = int(min(rows - task.row, max(1, self._affordable(request, PIECE_SECONDS) // cols)))
         image = np.empty((rows, cols), np.float32) if task.image is None else task.image
         part, target, seconds = self._timed(mu, request, request.views.cropped(task.row, 0, count, cols))
         image[task.row : task.row + count] = part
@@ -167,13 +173,13 @@ class LiveRadiograph:
 
     def _factor(self, request):
         """How much coarser a picture must be to fit the budget, from the time that pixels took until now."""
-        pixels = np.prod(request.views.shape)
-        per_pixel = self._pixel_seconds(request)
-        affordable = COARSE_SECONDS / per_pixel if per_pixel else _PROBE_PIXELS
+        pixels, affordable = np.prod(request.views.shape), self._affordable(request, COARSE_SECONDS)
         return next((f for f in _FACTORS if pixels / f**2 <= affordable), _FACTORS[-1])
 
-    def _pixel_seconds(self, request):
-        return self._seconds_per_pixel.get((request.volume.key, request.method))
+    def _affordable(self, request, seconds):
+        """Number of pixels that can be traced in so many seconds."""
+        per_pixel = self._seconds_per_pixel.get((request.volume.key, request.method))
+        return _LEAST_PIXELS if per_pixel is None else max(_LEAST_PIXELS, seconds / per_pixel)
 
     def _timed(self, mu, request, views):
         """Traces and learns how long a pixel takes; the very first call compiles and is not counted."""
@@ -183,5 +189,7 @@ class LiveRadiograph:
         start = self._clock()
         image, target = self._tracer(mu, request.volume.grid, views, request.method)
         seconds = self._clock() - start
-        self._seconds_per_pixel[known] = seconds / image.size
+        if image.size >= _LEAST_PIXELS // 4:
+            before = self._seconds_per_pixel.get(known, seconds / image.size)
+            self._seconds_per_pixel[known] = 0.5 * (before + seconds / image.size)
         return image, target, seconds
