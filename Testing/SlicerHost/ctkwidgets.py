@@ -220,12 +220,12 @@ class ctkSliderWidget(QtWidgets.QWidget):
             self.valueChanged.emit(value)
 
     def _showIn(self, spinBox, value):
-        spinBox.setDecimals(self.decimals)
-        spinBox.setRange(self.minimum, self.maximum)
-        spinBox.setSingleStep(self.singleStep)
-        spinBox.setPrefix(self.prefix)
-        spinBox.setSuffix(self.suffix)
-        spinBox.setValue(value)
+        """Touches only what differs: a spin box rewrites its text while the user types when it is told the same value again."""
+        for name in ("decimals", "minimum", "maximum", "singleStep", "prefix", "suffix"):
+            if getattr(spinBox, name) != getattr(self, name):
+                setattr(spinBox, name, getattr(self, name))
+        if spinBox.value != round(value, self.decimals):
+            spinBox.setValue(value)
 
     def spinBox(self):
         return self._spinBox

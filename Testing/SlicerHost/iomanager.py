@@ -104,8 +104,8 @@ class IOManager(QtCore.QObject):
         if kind == "SceneFile":
             return self._saveScene(properties["fileName"])
         node = slicer.mrmlScene.GetNodeByID(properties["nodeID"])
-        if node.GetStorageNode() is None:
-            node.AddDefaultStorageNode(properties["fileName"])
+        if node.GetStorageNode() is None and not node.AddDefaultStorageNode(properties["fileName"]):
+            return False  # small texts, for example, live in the scene file alone
         storage = node.GetStorageNode()
         storage.SetFileName(properties["fileName"])
         storage.SetUseCompression(int(properties.get("useCompression", storage.GetUseCompression())))
