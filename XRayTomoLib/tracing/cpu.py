@@ -48,6 +48,10 @@ def scratch(channels, dtype):
 
 def forward(volume, table, rays, shape, metric, method, step, occupancy):
     """Line integrals (mm x voxel unit) of all rays."""
+    axis = _separable_axis(method, volume.dtype, table, rays, shape, volume.shape[1:])
+    if axis is not None:
+        from . import separable
+        return np.stack([separable.forward(v, rays, shape, metric, axis) for v in volume])
     kernels, flat = kernels_for(volume, table, method)
     dtype = number_type(volume, table)
     channels, nz, ny, nx = volume.shape
@@ -62,6 +66,14 @@ def forward(volume, table, rays, shape, metric, method, step, occupancy):
     block = max(1, min(TILE, tiles // (4 * THREADS)))
     in_parallel(kernel, ((*first, *where, q, min(q + block, tiles), TILE, *scratch(channels, dtype)) for q in range(0, tiles, block)))
     return out
+
+
+def _separable_axis(method, dtype, table, rays, shape, grid_shape):
+    """The axis of the separable way where it serves (separable.py), else None."""
+    if method != "joseph" or dtype != np.float32 or len(table):
+        return None
+    from . import separable
+    return separable.separable_axis(rays, shape, grid_shape)
 
 
 def jacobian(volume, table, rays, shape, metric, method, step):
@@ -86,6 +98,10 @@ def adjoint(projections, rays, grid_shape, metric, method, step):
 
     Each task owns a slab of the volume and walks all rays through it: no races, and the same bits every time.
     """
+    axis = _separable_axis(method, projections.dtype, NO_TABLE, rays, projections.shape[2:], grid_shape)
+    if axis is not None:
+        from . import separable
+        return np.stack([separable.adjoint(y, rays, grid_shape, metric, axis) for y in projections])
     kernels = cpu_kernels(projections.dtype.name, False, method)
     nz, ny, nx = grid_shape
     out = np.zeros((len(projections), nz, ny, nx), projections.dtype)

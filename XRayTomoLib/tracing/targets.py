@@ -90,17 +90,40 @@ def load_files(folder, names, given):
 _loaded = {}
 
 
+def cpu_decorator(**options):
+    """numba's decorator for CPU kernels: no interpreter lock, cached on disk."""
+    try:
+        import numba
+    except ImportError as problem:
+        raise TargetMissing("the fast CPU kernels need the package numba (pip install numba)") from problem
+    return numba.njit(fastmath=True, nogil=True, error_model="numpy", cache=True, **options)
+
+
+def no_overlap():
+    """numba's ordinary compiler, told that array arguments do not overlap (C's `restrict`)."""
+    from numba.core.compiler import CompilerBase, DefaultPassBuilder
+
+    class NoOverlap(CompilerBase):
+        def define_pipelines(self):
+            self.state.flags.noalias = True
+            return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
+    return NoOverlap
+
+
+def separable_kernels():
+    """Names of the kernels of the separable way (float32)."""
+    if "separable" not in _loaded:
+        given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), "real": np.float32, "coded": False}
+        _loaded["separable"] = load_files(variant_folder("cpu-separable"), ("frame", "separable"), given)
+    return _loaded["separable"]
+
+
 def cpu_kernels(real, coded, method):
     """Names of the CPU kernels for numbers of type `real` ("float32", "float64"), voxels stored as numbers or coded, and a method."""
     key = (real, coded, method)
     if key not in _loaded:
-        try:
-            import numba
-        except ImportError as problem:
-            raise TargetMissing("the fast CPU kernels need the package numba (pip install numba)") from problem
-        device = numba.njit(fastmath={"reassoc", "contract", "arcp", "nsz"}, nogil=True, error_model="numpy", cache=True)
         folder = variant_folder(f"cpu-{real}-{'coded' if coded else 'number'}-{method}")
-        given = {"device": device, "real": getattr(np, real), "coded": coded}
+        given = {"device": cpu_decorator(), "real": getattr(np, real), "coded": coded}
         rays = load_files(folder, (*PER_RAY, "cpu_tiles"), given)
         chosen = {"tile": rays[f"{method}_tile"], "pixel_grad": rays[f"{method}_pixel_grad"], "adjoint": rays.get(f"{method}_adjoint")}
         _loaded[key] = load_files(folder, ("cpu_drivers",), {**rays, **chosen})

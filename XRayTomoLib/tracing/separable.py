@@ -1,0 +1,102 @@
+"""The separable way: chosen by the geometry, invisible to the caller, the same numbers as the general kernels.
+
+It serves Joseph's method on float32 volumes when, in every view, the detector's columns are parallel to one axis of the volume (circle,
+short scan, helix, parallel beams), rays are steeper across that axis than along it, and start and end outside the volume.
+"""
+import numpy as np
+
+from .cpu import THREADS, in_parallel
+from .targets import separable_kernels
+
+LEAST_VIEWS = 4         # fewer do not repay the copy of the volume
+COPY_BYTES = 1 << 28    # the volume is copied, line by line along the axis, in slabs of this size
+
+
+def separable_axis(rays, shape, grid_shape):
+    """The voxel axis (0 i, 1 j, 2 k) to which all detector columns are parallel, if the separable way serves these bundles; else None."""
+    if rays.shape[1] != 6 or len(rays) < LEAST_VIEWS:
+        return None
+    along = np.abs(rays[:, [2, 5]]).max((0, 1))
+    axis = int(along.argmax())
+    others = [a for a in range(3) if a != axis]
+    if not along[axis] > 0 or along[others].max() > 1e-9 * along[axis]:
+        return None
+    return axis if _steep(rays, shape, axis, others) and _ends_outside(rays, grid_shape) else None
+
+
+def _steep(rays, shape, axis, others):
+    """Whether every ray's major axis is one of `others`."""
+    rows, cols = shape
+    d = rays[:, 3:] - rays[:, :3]
+    per_col = d[:, 0, None] + np.arange(cols)[:, None] * d[:, 1, None]
+    across = np.abs(per_col[..., others]).max(-1)
+    last = per_col[..., axis] + (rows - 1) * d[:, 2, None, axis]
+    return bool((np.maximum(np.abs(per_col[..., axis]), np.abs(last)) <= across).all())
+
+
+def _ends_outside(rays, grid_shape):
+    """Whether the volume, one voxel of padding included, lies between the start and the end of all rays."""
+    n = np.array(grid_shape[::-1])
+    corners = np.array([[(-1.5, n[0] + 0.5)[a], (-1.5, n[1] + 0.5)[b], (-1.5, n[2] + 0.5)[c]] for a in (0, 1) for b in (0, 1) for c in (0, 1)])
+    normal = np.cross(rays[:, 4], rays[:, 5])
+    depth = np.einsum("ncx,nx->nc", corners - rays[:, None, 0], normal) / ((rays[:, 3] - rays[:, 0]) * normal).sum(-1)[:, None]
+    return bool((depth > 0).all() and (depth < 1).all())
+
+
+class Turned:
+    """A volume and its rays with `axis` made the z axis: views of the arrays, no copies."""
+
+    def __init__(self, axis, rays, metric):
+        self.order = [a for a in (0, 1, 2) if a != axis] + [axis]           # new (x, y, z) from (i, j, k)
+        self.rays = np.ascontiguousarray(rays[:, :, self.order])
+        xx, yy, zz, xy, xz, yz = metric
+        full = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])[np.ix_(self.order, self.order)]
+        self.metric = np.array([full[0, 0], full[1, 1], full[2, 2], full[0, 1], full[0, 2], full[1, 2]])
+
+    def volume(self, v):
+        """v [K, J, I] as [z, y, x]."""
+        return v.transpose([2 - a for a in self.order[::-1]])
+
+    def slabs(self, v):
+        """(z0, z1, rays counted from z0) of slabs that keep the copy small."""
+        nz, ny, nx = v.shape
+        size = max(1, COPY_BYTES // (4 * ny * nx))
+        for z0 in range(0, nz, size):
+            rays = self.rays.copy()
+            rays[:, [0, 3], 2] -= z0
+            yield z0, min(z0 + size, nz), rays
+
+
+def forward(volume, rays, shape, metric, axis):
+    """Line integrals [N, rows, cols] of a volume [K, J, I] (float32)."""
+    kernels, turned = separable_kernels(), Turned(axis, rays, metric)
+    rows, cols = shape
+    out = np.zeros((len(rays), rows, cols), np.float32)
+    v, total, pad = turned.volume(volume), len(rays) * cols, kernels["PAD"]
+    for z0, z1, local in turned.slabs(v):
+        nz, ny, nx = z1 - z0, *v.shape[1:]
+        vt = np.empty((ny, nx, nz), np.float32)
+        in_parallel(kernels["to_lines"], ((v[z0:z1], vt, y, min(y + 16, ny)) for y in range(0, ny, 16)))
+        in_parallel(kernels["separable_forward"], ((vt, local, turned.metric, rows, cols, out, q, min(q + 64, total),
+                                                    np.zeros((4, nz + 2 * pad), np.float32), np.empty((kernels["GROUP"], rows), np.float32))
+                                                   for q in range(0, total, 64)))
+    return out
+
+
+def adjoint(projections, rays, grid_shape, metric, axis):
+    """The exact transpose: volume [K, J, I] of projections [N, rows, cols] (float32); deterministic, for a task owns its planes."""
+    kernels, turned = separable_kernels(), Turned(axis, rays, metric)
+    out = np.empty(grid_shape, np.float32)
+    v = turned.volume(out)
+    rows = projections.shape[1]
+    yt = np.ascontiguousarray(projections.transpose(0, 2, 1))
+    for z0, z1, local in turned.slabs(v):
+        nz, ny, nx = z1 - z0, *v.shape[1:]
+        vt = np.zeros((ny, nx, nz), np.float32)
+        for major, n in ((0, nx), (1, ny)):
+            cuts = np.unique(np.linspace(0, n, min(n, 4 * THREADS) + 1).astype(int))
+            in_parallel(kernels["separable_adjoint"], ((vt, local, turned.metric, yt, major, a, b, np.zeros(rows + 8, np.float32),
+                                                        np.zeros(rows + 8, np.float32), np.empty(nz, np.float32))
+                                                       for a, b in zip(cuts[:-1], cuts[1:])))
+        in_parallel(kernels["from_lines"], ((vt, v[z0:z1], y, min(y + 16, ny)) for y in range(0, ny, 16)))
+    return out
