@@ -110,12 +110,23 @@ def no_overlap():
     return NoOverlap
 
 
-def separable_kernels():
-    """Names of the kernels of the separable way (float32)."""
-    if "separable" not in _loaded:
+def _line_kernels(last):
+    """Kernels that work on lines of voxels (float32): frame, separable and, if `last`, backprojection."""
+    key = ("lines", last)
+    if key not in _loaded:
         given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), "real": np.float32, "coded": False}
-        _loaded["separable"] = load_files(variant_folder("cpu-separable"), ("frame", "separable"), given)
-    return _loaded["separable"]
+        _loaded[key] = load_files(variant_folder(f"cpu-{last}"), ("frame", "separable", last) if last != "separable" else ("frame", last), given)
+    return _loaded[key]
+
+
+def separable_kernels():
+    """Names of the kernels of the separable way."""
+    return _line_kernels("separable")
+
+
+def backprojection_kernels():
+    """Names of the kernels of voxel-driven backprojection."""
+    return _line_kernels("backprojection")
 
 
 def cpu_kernels(real, coded, method):

@@ -1,0 +1,77 @@
+"""Voxel-driven backprojection, the last step of filtered backprojection (FDK): unmatched to the projectors, and fast.
+
+L. A. Feldkamp, L. C. Davis, J. W. Kress, J. Opt. Soc. Am. A 1(6), 1984, eq. 26: each voxel sums its filtered projections, weighted by
+the inverse square of its depth below the source.
+"""
+import numpy as np
+import torch
+
+from ..geometry import Flat
+from ..geometry.arrays import to_numpy
+from .cpu import in_parallel
+from .projector import ProjectionError
+from .separable import Turned
+from .targets import backprojection_kernels
+
+
+def backproject_voxels(projections, grid, views):
+    """Volume [..., K, J, I] (float32): sum over the views of p(col, row) / depth_mm^2 at each voxel's pixel; parallel rays: of p alone.
+
+    projections [..., N, rows, cols], interpolated bilinearly; a voxel seen less than half a pixel outside the outer pixels' centres takes
+    their value, farther out nothing. depth is measured along the detector's normal. Flat detectors only.
+    """
+    p = torch.as_tensor(projections)
+    expected = (len(views), *views.shape)
+    if tuple(p.shape[-3:]) != expected:
+        raise ProjectionError(f"projections of shape {tuple(p.shape)}: expected [..., {', '.join(map(str, expected))}], as the views have")
+    if not isinstance(views.surface, Flat):
+        raise ProjectionError(f"voxel-driven backprojection is written for flat detectors, not {type(views.surface).__name__}; use Projector.T")
+    matrices = voxel_matrices(grid, views)
+    square = views.direction is None
+    if p.device.type == "cuda":
+        from . import cuda
+        volumes = [cuda.backproject_voxels(q, grid.shape, matrices, square) for q in p.reshape(-1, *expected).float()]
+    else:
+        volumes = [torch.from_numpy(on_cpu(q.detach().numpy(), grid.shape, matrices, square)) for q in p.reshape(-1, *expected).float()]
+    return torch.stack(volumes).reshape(*p.shape[:-3], *grid.shape)
+
+
+def voxel_matrices(grid, views):
+    """[N, 3, 4] voxel (i, j, k, 1) -> (col w, row w, w), w the depth in mm below the source along the detector's normal (parallel: 1)."""
+    u, v, origin = (to_numpy(a) for a in (views.u, views.v, views.origin))
+    if views.direction is None:
+        matrices = to_numpy(views.projection_matrices()) * to_numpy(views.sdd_mm)[:, None, None]
+    else:
+        inverse = np.linalg.inv(np.stack([u, v, to_numpy(views.direction)], -1))
+        matrices = np.concatenate([inverse, -(inverse @ origin[..., None])], -1)
+        matrices[:, 2] = (0, 0, 0, 1)
+    return matrices @ grid.ijk_to_ras
+
+
+def on_cpu(p, shape, matrices, square):
+    """One volume on the CPU; the separable kernel where columns are parallel to a voxel axis in every view."""
+    padded = np.pad(p, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    matrices = matrices.copy()
+    matrices[:, :2] += matrices[:, 2:]            # the pad shifts rows and columns by one
+    kernels = backprojection_kernels()
+    volume = np.zeros(shape, np.float32)
+    axis = _column_axis(matrices)
+    if axis is None:
+        in_parallel(kernels["backproject_slab"], ((padded, matrices, volume, z, min(z + 4, shape[0]), square) for z in range(0, shape[0], 4)))
+        return volume
+    turned = Turned(axis, np.zeros((1, 6, 3)), (1, 1, 1, 0, 0, 0))
+    turned_matrices = np.ascontiguousarray(matrices[:, :, [*turned.order, 3]])
+    columns = np.ascontiguousarray(padded.transpose(0, 2, 1))
+    view = turned.volume(volume)
+    in_parallel(kernels["backproject_lines"], ((columns, turned_matrices, view, y, min(y + 8, view.shape[1]), square)
+                                               for y in range(0, view.shape[1], 8)))
+    return volume
+
+
+def _column_axis(matrices):
+    """The voxel axis along which neither column nor depth changes in any view, or None."""
+    steps = np.abs(matrices[:, :, :3]).max(0)
+    for axis in (2, 1, 0):
+        if max(steps[0, axis], steps[2, axis]) <= 1e-9 * steps.max() and (np.abs(matrices[:, 1, axis]) > 0).all():
+            return axis
+    return None

@@ -1,0 +1,144 @@
+"""Voxel-driven backprojection: each voxel adds up what its projections hold, bilinearly, divided by a power of its depth.
+
+P [views, 3, 4] maps voxels (x, y, z, 1) to (col w, row w, w) with w the depth in mm (1 for parallel rays). Projections are padded by
+one pixel that repeats the border, so that voxels seen within half a pixel of it count; col and row include that pad.
+`square` tells whether the weight is 1/w^2 or 1.
+"""
+from math import ceil, floor
+
+import numpy as np
+from numpy import float32 as f32
+from numpy import int32 as i32
+from numpy import uint32 as u32
+
+
+@vector
+def backproject_line(line, p, cols, un, ux, vn, vx, wn, wx, square):
+    """line[x] += weight * p(col, row) for voxels whose four pixels exist."""
+    p1 = p[1:]
+    q = p[cols:]
+    q1 = p[cols + 1:]
+    for x in range(i32(len(line))):
+        xf = f32(x)
+        rw = f32(1) / (wn + xf * wx)
+        u = (un + xf * ux) * rw
+        v = (vn + xf * vx) * rw
+        iu = i32(u)
+        iv = i32(v)
+        fu = u - f32(iu)
+        fv = v - f32(iv)
+        i = u32(i32(iu + i32(iv * cols))) & MASK
+        a = p[i] + fu * (p1[i] - p[i])
+        b = q[i] + fu * (q1[i] - q[i])
+        line[x] += (rw * rw if square else f32(1)) * (a + fv * (b - a))
+
+
+@device
+def clip_positive(q, s, x0, x1):
+    """Clips [x0, x1] to q + s x >= 0."""
+    if s > 0:
+        return max(x0, -q / s), x1
+    if s < 0:
+        return x0, min(x1, -q / s)
+    return (x0, x1) if q >= 0 else (x0, x0 - 2)
+
+
+@device
+def visible_range(un, ux, vn, vx, wn, wx, rows, cols, n):
+    """Voxels a <= x < b of a line in front of the source whose pixel lies on the padded detector's inside [1/2, n + 1/2]."""
+    e = 1e-6
+    a = 0.0
+    b = n - 1.0
+    a, b = clip_positive(wn - 1e-9, wx, a, b)
+    a, b = clip_positive(un - (0.5 - e) * wn, ux - (0.5 - e) * wx, a, b)
+    a, b = clip_positive((cols - 1.5 + e) * wn - un, (cols - 1.5 + e) * wx - ux, a, b)
+    a, b = clip_positive(vn - (0.5 - e) * wn, vx - (0.5 - e) * wx, a, b)
+    a, b = clip_positive((rows - 1.5 + e) * wn - vn, (rows - 1.5 + e) * wx - vx, a, b)
+    return int(ceil(max(a, 0.0))), int(floor(max(min(b, n - 1.0), -1.0))) + 1
+
+
+@device
+def backproject_slab(p, P, volume, z0, z1, square):
+    """Adds all views to layers z0..z1 of volume; p [views, rows + 2, cols + 2]."""
+    nz, ny, nx = volume.shape
+    views, rows, cols = p.shape
+    for i in range(views):
+        flat = p[i].reshape(-1)
+        M = P[i]
+        for z in range(z0, z1):
+            for y in range(ny):
+                un = M[0, 1] * y + M[0, 2] * z + M[0, 3]
+                vn = M[1, 1] * y + M[1, 2] * z + M[1, 3]
+                wn = M[2, 1] * y + M[2, 2] * z + M[2, 3]
+                a, b = visible_range(un, M[0, 0], vn, M[1, 0], wn, M[2, 0], rows, cols, nx)
+                if b > a:
+                    backproject_line(volume[z, y, a:b], flat, i32(cols), f32(un + a * M[0, 0]), f32(M[0, 0]), f32(vn + a * M[1, 0]),
+                                     f32(M[1, 0]), f32(wn + a * M[2, 0]), f32(M[2, 0]), square)
+
+
+@device
+def backproject_lines(pt, P, volume, y0, y1, square):
+    """The same for columns parallel to z (col and w do not depend on z): rows y0..y1 of volume; pt [views, cols + 2, rows + 2]."""
+    nz, ny, nx = volume.shape
+    views, cols, rows = pt.shape
+    acc = np.empty((GROUP, nz), np.float32)
+    lines = np.zeros((4, rows), np.float32)
+    l0 = lines[0]
+    l1 = lines[1]
+    l2 = lines[2]
+    l3 = lines[3]
+    first = np.empty(4, np.float32)
+    step = np.empty(4, np.float32)
+    for y in range(y0, y1):
+        for xb in range(0, nx, GROUP):
+            xe = min(xb + GROUP, nx)
+            for x in range(xb, xe):
+                a = acc[x - xb]
+                a[:] = 0
+                count = 0
+                f0 = 0
+                f1 = nz
+                for i in range(views):
+                    M = P[i]
+                    w = M[2, 3] + M[2, 0] * x + M[2, 1] * y
+                    if w <= 1e-9:
+                        continue
+                    rw = 1.0 / w
+                    u = (M[0, 3] + M[0, 0] * x + M[0, 1] * y) * rw
+                    if u < 0.5 or u > cols - 1.5:
+                        continue
+                    iu = int(u)
+                    v0 = (M[1, 3] + M[1, 0] * x + M[1, 1] * y) * rw
+                    dv = M[1, 2] * rw
+                    ta = (0.5 - v0) / dv
+                    tb = (rows - 1.5 - v0) / dv
+                    n0 = int(ceil(max(min(ta, tb) - 1e-6, 0.0)))
+                    n1 = int(floor(min(max(ta, tb) + 1e-6, nz - 1.0))) + 1
+                    if n1 <= n0:
+                        continue
+                    va = v0 + n0 * dv
+                    vb = v0 + (n1 - 1) * dv
+                    r0 = max(int(min(va, vb)), 0)
+                    r1 = min(int(max(va, vb)) + 2, rows)
+                    if count > 0 and (n0 != f0 or n1 != f1):
+                        for t in range(count):
+                            add_line(a[f0:f1], lines[t], first[t] + f0 * step[t], step[t])
+                        count = 0
+                    f0 = n0
+                    f1 = n1
+                    fu = f32(u - iu)
+                    weight = f32(rw * rw) if square else f32(1)
+                    blend(lines[count][r0:r1], pt[i, iu, r0:r1], pt[i, iu + 1, r0:r1], weight * (f32(1) - fu), weight * fu)
+                    first[count] = f32(v0)
+                    step[count] = f32(dv)
+                    count += 1
+                    if count == 4:
+                        s = f32(f0)
+                        add_four_lines(a[f0:f1], l0, l1, l2, l3, first[0] + s * step[0], step[0], first[1] + s * step[1], step[1],
+                                       first[2] + s * step[2], step[2], first[3] + s * step[3], step[3])
+                        count = 0
+                for t in range(count):
+                    add_line(a[f0:f1], lines[t], first[t] + f0 * step[t], step[t])
+            for z in range(nz):
+                for x in range(xb, xe):
+                    volume[z, y, x] = acc[x - xb, z]
