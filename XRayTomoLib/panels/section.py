@@ -1,12 +1,11 @@
 """The small base of every section of the panel."""
 
 import slicer
-from slicer.util import VTKObservationMixin
 
 from ..resources import resource_path
 
 
-class Section(VTKObservationMixin):
+class Section:
     """One collapsible section: its widgets, and what they do with the panel's parameters.
 
     `panel` is the module's widget: it has `logic` and `parameterNode` (None while a scene closes) and calls, in this order, setup()
@@ -17,7 +16,6 @@ class Section(VTKObservationMixin):
     uiFile = ""
 
     def __init__(self, panel):
-        VTKObservationMixin.__init__(self)
         self.panel = panel
         self.widget = slicer.util.loadUI(str(resource_path("UI/" + self.uiFile)))
         self.ui = slicer.util.childWidgetVariables(self.widget)
@@ -39,8 +37,8 @@ class Section(VTKObservationMixin):
     def disconnect(self):
         self.parameters.disconnectGui(self._guiTag)
         self._guiTag = None
-        self._observed.clear()
-        self.removeObservers()
+        for role in list(self._observed):
+            self.observe(role, None, None, None)
 
     def update(self):
         """Shows the parameters and acts on them."""
@@ -50,13 +48,14 @@ class Section(VTKObservationMixin):
 
     def observe(self, role, node, event, callback):
         """Observes `event` of the node that plays `role` now, and no longer that of the one before."""
-        before = self._observed.get(role)
-        if before is not None and before[0] is not node:
-            self.removeObserver(before[0], before[1], callback)
+        before, tag = self._observed.get(role, (None, None))
+        if before is node:
+            return
+        if before is not None:
+            before.RemoveObserver(tag)
             del self._observed[role]
-        if node is not None and role not in self._observed:
-            self.addObserver(node, event, callback)
-            self._observed[role] = (node, event)
+        if node is not None:
+            self._observed[role] = (node, node.AddObserver(event, callback))
 
     def onObservedChange(self, caller=None, event=None):
         """A node that the section follows has changed."""

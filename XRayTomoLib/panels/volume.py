@@ -1,6 +1,7 @@
 """Section Volume: what is X-rayed, and how its values become attenuation."""
 
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from ..mrml.choices import AttenuationKind
@@ -18,8 +19,9 @@ class VolumeSection(Section):
 
     def update(self):
         p = self.parameters
-        self.observe("voxels", p.inputVolume, slicer.vtkMRMLScalarVolumeNode.ImageDataModifiedEvent, self.onObservedChange)
-        self.observe("volume", p.inputVolume, slicer.vtkMRMLTransformableNode.TransformModifiedEvent, self.onObservedChange)
+        volumeNode, transformable = slicer.vtkMRMLScalarVolumeNode, slicer.vtkMRMLTransformableNode
+        for event in (vtk.vtkCommand.ModifiedEvent, volumeNode.ImageDataModifiedEvent, transformable.TransformModifiedEvent):
+            self.observe(f"volume {event}", p.inputVolume, event, self.onObservedChange)
         summary, problem = self._examine(p.inputVolume, p.attenuationKind)
         showText(self.ui.volumeSummaryLabel, summary)
         showProblem(self.ui.volumeMessageLabel, problem)
@@ -35,7 +37,8 @@ class VolumeSection(Section):
             return _("Load a CT, or take one from Sample Data, category XRayTomo."), ""
         image = volume.GetImageData()
         parent = volume.GetParentTransformNode()
-        now = (volume.GetID(), volume.GetMTime(), image.GetMTime() if image else 0, parent.GetMTime() if parent else 0, kind)
+        rigid = parent is None or parent.IsTransformToWorldLinear()
+        now = (volume.GetID(), volume.GetMTime(), image.GetMTime() if image else 0, rigid, kind)
         if now != self._examined:
             self._examined, self._findings = now, examine_volume(volume, kind.value)
         return self._findings
