@@ -57,7 +57,7 @@ class UnavailableModule(pytest.Module):
 
 def pytest_pycollect_makemodule(module_path, parent):
     """Lets test files say `import qt, ctk, slicer` at their top, as in Slicer."""
-    if module_path.relative_to(ROOT / "Testing").parts[0] not in FOLDERS_WITH_APPLICATION:
+    if FOLDERS_WITH_APPLICATION.isdisjoint(module_path.parts):
         return None
     if missing_for_application():
         return UnavailableModule.from_parent(parent, path=module_path)

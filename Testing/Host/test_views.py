@@ -105,6 +105,13 @@ def test_the_mouse_turns_the_camera(threeD):
     assert np.linalg.norm(np.array(camera.GetPosition()) - before) > 10
 
 
+def test_the_camera_looks_from_an_axis(threeD):
+    threeD.rotateToViewAxis(slicer.vtkMRMLCameraNode.Left)
+    away = np.subtract(threeD.cameraNode().GetPosition(), threeD.cameraNode().GetFocalPoint())
+    assert np.allclose(away / np.linalg.norm(away), [-1, 0, 0], atol=1e-6)
+    threeD.rotateToViewAxis(slicer.vtkMRMLCameraNode.Anterior)
+
+
 @pytest.fixture
 def handles():
     transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Gantry")

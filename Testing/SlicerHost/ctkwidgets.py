@@ -26,19 +26,13 @@ class ctkCheckBox(QtWidgets.QCheckBox):
 
 
 @ctkClass
-class ctkPushButton(QtWidgets.QPushButton):
-    pass
-
-
-@ctkClass
 class ctkMessageBox(QtWidgets.QMessageBox):
     pass
 
 
 @ctkClass
 class ctkDoubleSpinBox(QtWidgets.QDoubleSpinBox):
-    def setRange(self, minimum, maximum):
-        super().setRange(minimum, maximum)
+    pass
 
 
 @ctkClass

@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import slicer
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import Qt
@@ -96,19 +97,13 @@ def position_of(view, ras):
     view.renderWindow().Render()
     if hasattr(view, "mrmlSliceNode"):
         matrix = slicer.util.arrayFromVTKMatrix(view.mrmlSliceNode().GetXYToRAS())
-        x, y = _solved(matrix, ras)
+        x, y = np.linalg.solve(matrix, np.append(ras, 1.0))[:2]
     else:
         view.renderer().SetWorldPoint(*ras, 1.0)
         view.renderer().WorldToDisplay()
         x, y, _ = view.renderer().GetDisplayPoint()
     ratio = view.devicePixelRatioF()
     return x / ratio, view.height - y / ratio - 1
-
-
-def _solved(ras_from_xy, ras):
-    import numpy as np
-
-    return np.linalg.solve(ras_from_xy, np.append(ras, 1.0))[:2]
 
 
 def screenshot(path, widget=None):
@@ -122,8 +117,6 @@ def screenshot(path, widget=None):
 
 def pixels(widget):
     """What a widget shows as a uint8 array [row, column, RGB]."""
-    import numpy as np
-
     process()
     image = widget.grab().toImage().convertToFormat(QtGui.QImage.Format_RGB888)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())

@@ -42,8 +42,6 @@ class qMRMLThreeDWidget(QtWidgets.QWidget):
     def mrmlViewNode(self):
         return self._view.mrmlViewNode()
 
-    view = threeDView
-
 
 @mrmlClass
 class qMRMLSliceWidget(QtWidgets.QWidget):
@@ -96,8 +94,6 @@ class qMRMLSliceWidget(QtWidgets.QWidget):
 
     def mrmlSliceNode(self):
         return self._view.mrmlSliceNode()
-
-    view = sliceView
 
 
 class LayoutManager(QtCore.QObject):
@@ -185,4 +181,4 @@ class LayoutManager(QtCore.QObject):
 
     def setRenderPaused(self, pause):
         for widget in self._widgets.values():
-            widget.view().setRenderPaused(pause)
+            widget._view.setRenderPaused(pause)

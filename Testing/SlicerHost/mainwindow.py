@@ -3,7 +3,7 @@
 import types
 
 import slicer
-from PySide6 import QtCore, QtWidgets
+from PySide6 import QtWidgets
 from PySide6.QtCore import Qt
 
 from .ctkwidgets import ctkCollapsibleButton
@@ -58,9 +58,6 @@ class MainWindow(QtWidgets.QMainWindow):
         dock.setWidget(panel)
         self.addDockWidget(Qt.LeftDockWidgetArea, dock)
         self.resizeDocks([dock], [PANEL_WIDTH], Qt.Horizontal)
-
-    def minimumSizeHint(self):
-        return QtCore.QSize(800, 500)
 
     def moduleSelector(self):
         selected = self._current.module().name if self._current else ""
