@@ -1,5 +1,10 @@
 """What Slicer only prints, or what a test would not notice, is an error in the stand-in."""
 
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
 import ctk
 import pytest
 import qt
@@ -48,11 +53,16 @@ def test_exceptions_in_slots_and_observers_are_recorded():
     assert [text.strip().splitlines()[-1].split(":")[0] for text in errors] == ["ZeroDivisionError", "IndexError", "KeyError", "ValueError"]
 
 
-def test_slot_errors_fail_the_launcher(tmp_path):
-    import subprocess
-    import sys
-    from pathlib import Path
+def test_exceptions_in_threads_are_recorded():
+    with expectedErrors() as errors:
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+    assert len(errors) == 1
+    assert "ZeroDivisionError" in errors[0]
 
+
+def test_slot_errors_fail_the_launcher(tmp_path):
     code = "import qt; b = qt.QPushButton(); b.connect('clicked()', lambda: 1 / 0); b.click()"
     command = [sys.executable, "-m", "SlicerHost", "--testing", "--no-main-window", "--python-code", code]
     done = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=120, check=False)

@@ -3,8 +3,8 @@
     import SlicerHost
     app = SlicerHost.start(["XRayTomo/XRayTomo.py"])     # then ordinary Slicer code: slicer.app, slicer.util, qt, ctk
 
-It is stricter than Slicer: unknown attributes, signals and widgets raise, and an exception in a slot or an observer stays in
-`SlicerHost.slotErrors`.
+It is stricter than Slicer: unknown attributes, signals and widgets raise, and an exception in a slot, an observer or a
+thread stays in `SlicerHost.slotErrors`.
 """
 
 import importlib

@@ -7,6 +7,7 @@ integers; surplus signal arguments are dropped (signals.py).
 
 import ctypes
 import sys
+import threading
 import types
 
 if "PySide6" in sys.modules:
@@ -140,6 +141,7 @@ def install():
     root.className = lambda self: self.metaObject().className()
     root.delete = root.deleteLater
     sys.excepthook = signals.reportError
+    threading.excepthook = lambda thrown: signals.reportError(thrown.exc_type, thrown.exc_value, thrown.exc_traceback)
     sys.modules["qt"] = qt
     return qt
 

@@ -9,12 +9,12 @@ import traceback
 import shiboken6
 from PySide6 import QtCore
 
-slotErrors = []  # the traceback of every exception that a slot or an observer let go; a test that leaves one has failed
+slotErrors = []  # the traceback of every exception that a slot, an observer or a thread let go; a test that leaves one has failed
 _connections = {}  # (C++ pointer, signal name) -> [(slot, adapter)]
 
 
 def reportError(exc_type, exc, tb):
-    """Records an exception that nobody can catch because C++ called the code; Qt and VTK arrive here by sys.excepthook."""
+    """Records an exception that nobody can catch because C++ or a thread called the code; sys.excepthook leads here."""
     text = "".join(traceback.format_exception(exc_type, exc, tb))
     slotErrors.append(text)
     sys.stderr.write(text)
