@@ -303,3 +303,18 @@ def test_the_panel_fits_420_pixels_and_no_label_is_cut(panel):
         for label in section.widget.findChildren(qt.QLabel):
             if label.visible and not label.wordWrap and label.text:
                 assert label.width >= label.fontMetrics().horizontalAdvance(label.text), label.text
+
+
+def test_the_slice_view_is_fitted_again_to_a_detector_of_another_size(panel):
+    panel.ready()
+    node = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
+    panel.p.sliceNode = node
+    panel.wait()
+    assert min(node.GetFieldOfView()[:2]) == pytest.approx(300)
+    node.SetFieldOfView(100, 100, 1)
+    driving.type_text(spin_box(panel.primarySlider), "10")
+    panel.wait()
+    assert node.GetFieldOfView()[0] == 100
+    driving.type_text(panel.colPitchSpinBox, "6.25")
+    panel.wait()
+    assert node.GetFieldOfView()[0] >= 600

@@ -19,7 +19,7 @@ def new_object_node(kind):
     display.SetVisibility2D(False)
     display.SetBackfaceCulling(False)
     if kind == "cone":
-        display.SetOpacity(0.12)
+        display.SetOpacity(0.2)
         display.SetEdgeVisibility(True)
     elif kind == "detector":
         display.SetLighting(False)

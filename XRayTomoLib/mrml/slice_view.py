@@ -5,16 +5,22 @@ import slicer
 
 from .transforms import array_from_matrix, matrix_from_array
 
+_SIZE_ATTRIBUTE = "XRayTomo.DetectorSize"
+
 
 def align_slice(slice_node, radiograph_node, views):
-    """Turns the slice view onto the detector of the one view; a newly shown radiograph is fitted to the view."""
+    """Turns the slice view onto the detector of the one view; a newly shown radiograph or a detector of another size is fitted to it."""
     u, v = (a[0] / np.linalg.norm(a[0]) for a in (views.u, views.v))
     slice_to_ras = np.eye(4)
     slice_to_ras[:3, 0], slice_to_ras[:3, 1], slice_to_ras[:3, 2] = u, -v, np.cross(u, -v)
     slice_to_ras[:3, 3] = views.centre[0]
     composite = _composite_node(slice_node)
-    if composite is not None and composite.GetBackgroundVolumeID() != radiograph_node.GetID():
+    size_mm = repr([round(float(pitch[0]) * count, 3) for pitch, count in zip(views.pitch_mm, views.shape[::-1], strict=True)])
+    shown = composite is None or composite.GetBackgroundVolumeID() == radiograph_node.GetID()
+    if not shown:
         composite.SetBackgroundVolumeID(radiograph_node.GetID())
+    if not shown or slice_node.GetAttribute(_SIZE_ATTRIBUTE) != size_mm:
+        slice_node.SetAttribute(_SIZE_ATTRIBUTE, size_mm)
         _fit(slice_node, views)
     if not np.allclose(array_from_matrix(slice_node.GetSliceToRAS()), slice_to_ras, rtol=0, atol=1e-9):
         slice_node.GetSliceToRAS().DeepCopy(matrix_from_array(slice_to_ras))

@@ -26,6 +26,7 @@ class RadiographSection(Section):
         self.live = LiveRadiograph()
         self._asked = self._slice = None
         self._failure = ""
+        self.framesShown = 0
         self.timer = qt.QTimer()
         self.timer.setInterval(0)
 
@@ -122,6 +123,7 @@ class RadiographSection(Section):
             showProblem(self.ui.radiographMessageLabel, self._failure)
             return
         acquisition.show_frame(p, frame)
+        self.framesShown += 1
         rows, cols = frame.image.shape
         showText(self.ui.targetLabel, frame.target)
         text = _("{rows} x {cols} pixels in {ms:.0f} ms").format(rows=rows, cols=cols, ms=1000 * frame.seconds)
