@@ -90,13 +90,13 @@ def load_files(folder, names, given):
 _loaded = {}
 
 
-def cpu_decorator(**options):
+def cpu_decorator(fastmath=True, **options):
     """numba's decorator for CPU kernels: no interpreter lock, cached on disk."""
     try:
         import numba
     except ImportError as problem:
         raise TargetMissing("the fast CPU kernels need the package numba (pip install numba)") from problem
-    return numba.njit(fastmath=True, nogil=True, error_model="numpy", cache=True, **options)
+    return numba.njit(fastmath=fastmath, nogil=True, error_model="numpy", cache=True, **options)
 
 
 def no_overlap():
@@ -129,6 +129,14 @@ def backprojection_kernels():
     return _line_kernels("backprojection")
 
 
+def mesh_kernels():
+    """Names of the CPU kernels for triangle meshes: float64, operations as they are written."""
+    if "mesh" not in _loaded:
+        given = {"device": cpu_decorator(fastmath=False), "real": np.float64, "coded": False}
+        _loaded["mesh"] = load_files(variant_folder("cpu-mesh"), (*PER_RAY, "cpu_tiles", "mesh"), given)
+    return _loaded["mesh"]
+
+
 def cpu_kernels(real, coded, method):
     """Names of the CPU kernels for numbers of type `real` ("float32", "float64"), voxels stored as numbers or coded, and a method."""
     key = (real, coded, method)
@@ -139,3 +147,32 @@ def cpu_kernels(real, coded, method):
         chosen = {"tile": rays[f"{method}_tile"], "pixel_grad": rays[f"{method}_pixel_grad"], "adjoint": rays.get(f"{method}_adjoint")}
         _loaded[key] = load_files(folder, ("cpu_drivers",), {**rays, **chosen})
     return _loaded[key]
+
+
+def cuda_given(real, coded=False):
+    """What the loader puts in for NVIDIA GPUs, or for numba's simulator of one (NUMBA_ENABLE_CUDASIM=1)."""
+    try:
+        from numba import cuda
+    except ImportError as problem:
+        raise TargetMissing("GPU kernels need the package numba-cuda (pip install numba-cuda)") from problem
+    return {"cuda": cuda, "device": cuda.jit(device=True, fastmath=True), "kernel": cuda.jit(fastmath=True, cache=True),
+            "real": getattr(np, real), "coded": coded}
+
+
+def cuda_kernels(real, coded, method):
+    """Names of the GPU kernels, chosen as in cpu_kernels."""
+    key = ("cuda", real, coded, method)
+    if key not in _loaded:
+        given = cuda_given(real, coded)
+        folder = variant_folder(f"cuda-{real}-{'coded' if coded else 'number'}-{method}")
+        rays = load_files(folder, ("cuda_deposit", *PER_RAY), given)
+        chosen = {part: rays.get(f"{method}_{part}") for part in ("pixel", "pixel_grad", "adjoint")}
+        _loaded[key] = load_files(folder, ("cuda_drivers",), {**rays, **chosen})
+    return _loaded[key]
+
+
+def cuda_backprojection_kernels():
+    """Names of the kernels of voxel-driven backprojection on GPUs (float32)."""
+    if "cuda-backprojection" not in _loaded:
+        _loaded["cuda-backprojection"] = load_files(variant_folder("cuda-backprojection"), ("cuda_backprojection",), cuda_given("float32"))
+    return _loaded["cuda-backprojection"]
