@@ -30,7 +30,7 @@ def joseph_span(nm, nb, nc, s_m, s_b, s_c, d_m, d_b, d_c):
     p0, p1 = axis_range(b, db, rb, margin, real(nb - 1) - margin, q0, q1)
     p0, p1 = axis_range(c, dc, rc, margin, real(nc - 1) - margin, p0, p1)
     k0, k1 = whole_range(p0, p1, 0, nm - 1)
-    if k1 <= k0:
+    if k1 <= k0 or min(nb, nc) < 2:     # one layer of voxels has no footprint of two
         k0 = o1
         k1 = o1
     return b, c, db, dc, o0, o1, k0, k1

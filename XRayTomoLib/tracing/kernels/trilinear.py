@@ -127,7 +127,7 @@ def trilinear_inner_range(nx, ny, nz, x, y, z, ex, ey, ez, n):
     p0, p1 = axis_range(y, ey, recip(ey), margin, real(ny - 1) - margin, p0, p1)
     p0, p1 = axis_range(z, ez, recip(ez), margin, real(nz - 1) - margin, p0, p1)
     k0, k1 = whole_range(p0, p1, 0, n - 1)
-    if k1 <= k0:
+    if k1 <= k0 or min(nx, ny, nz) < 2:     # one layer of voxels has no footprint of two
         return i32(n), i32(n)
     return k0, k1
 
