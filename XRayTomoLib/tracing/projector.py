@@ -25,7 +25,7 @@ class Projector(LinearOperator):
     """p = A(mu): integrals (mm x 1/mm) of mu [..., K, J, I] on `grid` along all rays of `views`: [..., views, rows, cols].
 
     method   "joseph" (default), "siddon" (exact for voxels of constant value), "trilinear", "maximum" (largest sample, no adjoint)
-    backend  "auto", "cpu" (numba), "cuda", "torch" (reference)
+    backend  "auto" (compiled kernels where the tensors lie), "cpu" (numba), "cuda" (numba-cuda, for tensors on a GPU), "torch" (reference)
     step_mm  sample distance of "trilinear"; default: half the smallest voxel step
     skip_air drop voxels that are exactly 0 at both ends of each ray (forward only, exact to rounding); a map of them is made once a volume
     lookup   for 16-bit integer volumes: 65536 attenuation values, indexed by the voxel's bits
@@ -41,7 +41,7 @@ class Projector(LinearOperator):
             raise ProjectionError(f"step_mm {step_mm}: expected a length of more than 0 mm")
         self.grid, self.views, self.method, self.skip_air = grid, views, method, skip_air
         self.step_mm = float(step_mm) if step_mm is not None else 0.5 * float(grid.spacing_mm.min())
-        self.backend = choose_backend(backend)
+        self.asked, self.backend, self.device = backend, choose_backend(backend), torch.device("cuda" if backend == "cuda" else "cpu")
         self.table = NO_TABLE if lookup is None else torch.as_tensor(lookup, dtype=torch.float32)
         if len(self.table) not in (0, 65536):
             raise ProjectionError(f"lookup has {len(self.table)} values: expected one for each of the 65536 codes of 16 bits")
@@ -54,7 +54,7 @@ class Projector(LinearOperator):
         return self._for(self.views[index])
 
     def _for(self, views):
-        return Projector(self.grid, views, self.method, self.backend, self.step_mm, self.skip_air, self.table if len(self.table) else None)
+        return Projector(self.grid, views, self.method, self.asked, self.step_mm, self.skip_air, self.table if len(self.table) else None)
 
     @property
     def target(self):
@@ -76,7 +76,7 @@ class Projector(LinearOperator):
             raise ProjectionError(f"projections of type {y.dtype}: expected float32 or float64")
         lead, rays = y.shape[:-3], self._rays(y.device)
         channels = y.reshape(-1, *self.range_shape)
-        if self.backend == "torch":
+        if self._backend(y.device) == "torch":
             return self._reference_adjoint(channels, rays).reshape(*lead, *self.domain_shape)
         from .ops import backproject
         if rays.shape[1] == 2:
@@ -90,14 +90,18 @@ class Projector(LinearOperator):
         volume, lead = self._volume(x)
         with torch.no_grad():
             rays = self._rays(volume.device)
-            full = self._reference_jacobian(volume, rays) if self.backend == "torch" else self._jacobian(volume, rays)
+            full = self._reference_jacobian(volume, rays) if self._backend(volume.device) == "torch" else self._jacobian(volume, rays)
         full = full.reshape(*lead, *self.range_shape, 7)
         by_voxel = full[..., 1:].reshape(*full.shape[:-1], 2, 3)
         to_ijk = torch.as_tensor(self.grid.ras_to_ijk[:3, :3].copy(), dtype=full.dtype, device=full.device)
         return full[..., 0], by_voxel @ to_ijk
 
+    def _backend(self, device):
+        """What computes on tensors of `device`."""
+        return self.backend if device.type == self.device.type else choose_backend(self.asked, device)
+
     def _traced(self, volume, rays, occupancy):
-        if self.backend == "torch":
+        if self._backend(volume.device) == "torch":
             return self._reference(volume, rays)
         from .ops import project
         pixels = self.views.shape[0] * self.views.shape[1] * len(self.views) * len(volume)
@@ -146,8 +150,10 @@ class Projector(LinearOperator):
 
     def _table(self, volume):
         if volume.dtype == torch.float16:
-            return float16_table()
-        return self.table if volume.dtype in (torch.int16, torch.uint16) else NO_TABLE
+            return float16_table(volume.device)
+        if self.table.device != volume.device:
+            self.table = self.table.to(volume.device)
+        return self.table if volume.dtype in (torch.int16, torch.uint16) else NO_TABLE.to(volume.device)
 
     def _decoded(self, volume):
         table = self._table(volume)
@@ -156,14 +162,15 @@ class Projector(LinearOperator):
     def _rays(self, device):
         """The views' rays in voxel coordinates: bundles [N, 6, 3] or a list [n, 2, 3], float64, part of the views' graph."""
         reach = None if self.views.direction is None else self._reach()
-        to_ijk = torch.as_tensor(self.grid.ras_to_ijk.copy())
         if isinstance(self.views.surface, Flat):
-            bundles = torch.as_tensor(self.views.ray_bundle(reach)) @ to_ijk[:3, :3].T
-            shift = torch.zeros(6, 3, dtype=torch.float64)
+            bundles = torch.as_tensor(self.views.ray_bundle(reach))
+            to_ijk = torch.as_tensor(self.grid.ras_to_ijk.copy(), device=bundles.device)
+            shift = torch.zeros(6, 3, dtype=torch.float64, device=bundles.device)
             shift[0] = shift[3] = to_ijk[:3, 3]
-            return (bundles + shift).to(device)
+            return (bundles @ to_ijk[:3, :3].T + shift).to(device)
         start, end = (torch.as_tensor(a) for a in self.views.rays(reach))
         ends = torch.stack([start.expand_as(end), end], -2).reshape(-1, 2, 3)
+        to_ijk = torch.as_tensor(self.grid.ras_to_ijk.copy(), device=ends.device)
         return (ends @ to_ijk[:3, :3].T + to_ijk[:3, 3]).to(device)
 
     def _reach(self):
@@ -176,12 +183,13 @@ class Projector(LinearOperator):
 
     def _air(self, x, volume):
         """The map of occupied blocks of x, made once and kept as long as x lives unchanged."""
-        wanted = self.skip_air and self.backend == "cpu" and self.method == "joseph" and not (is_tensor(x) and x.requires_grad)
+        wanted = (self.skip_air and self.method == "joseph" and self._backend(volume.device) == "cpu"
+                  and not (is_tensor(x) and x.requires_grad))
         return air_map(x if is_tensor(x) else volume, volume, self._table(volume)) if wanted else NO_MAP
 
 
 _maps = {}          # id of a tensor -> (its version, its map)
-_float16 = []
+_float16 = {}       # device -> table
 
 
 def air_map(owner, volume, table):
@@ -196,19 +204,19 @@ def air_map(owner, volume, table):
     return known[1]
 
 
-def float16_table():
+def float16_table(device):
     """The float32 value of each of the 65536 float16 codes."""
-    if not _float16:
-        _float16.append(torch.from_numpy(np.arange(65536, dtype=np.uint16).view(np.float16).astype(np.float32)))
-    return _float16[0]
+    if device not in _float16:
+        _float16[device] = torch.from_numpy(np.arange(65536, dtype=np.uint16).view(np.float16).astype(np.float32)).to(device)
+    return _float16[device]
 
 
 def available_backends():
     """Names of the targets that can run here, the fastest first."""
     found = []
-    for name, check in (("cuda", _check_cuda), ("cpu", _check_cpu)):
+    for name in ("cuda", "cpu"):
         try:
-            check()
+            CHECKS[name]()
             found.append(name)
         except TargetMissing as reason:
             LOG.debug("target %s is not available: %s", name, reason)
@@ -223,30 +231,45 @@ def _check_cpu():
 
 
 def _check_cuda():
-    if not torch.cuda.is_available():
+    if torch.version.cuda is None or not torch.cuda.is_available():
         raise TargetMissing("torch finds no NVIDIA GPU")
     try:
-        from numba import cuda  # noqa: F401
-    except ImportError as problem:
-        raise TargetMissing("GPU kernels need the package numba-cuda (pip install numba-cuda)") from problem
+        from numba import cuda
+        usable = cuda.is_available()
+    except ImportError:
+        usable = False
+    if not usable:
+        extra = f"cu{torch.version.cuda.partition('.')[0]}"
+        raise TargetMissing(f"GPU kernels need the package numba-cuda and its compiler (pip install 'numba-cuda[{extra}]')")
 
 
+CHECKS = {"cpu": _check_cpu, "cuda": _check_cuda, "torch": lambda: None}
 _announced = set()
 
 
-def choose_backend(name):
-    """The backend to use; "auto" takes the CPU kernels where numba is there, and says once when it has to fall back to the reference."""
+def choose_backend(name, device=None):
+    """What computes on tensors of `device` (default: the CPU, or "cuda" for that backend): the named backend, or with "auto" the
+    compiled kernels of that device, else the reference."""
+    device = device or torch.device("cuda" if name == "cuda" else "cpu")
     if name == "auto":
-        try:
-            _check_cpu()
-            return "cpu"
-        except TargetMissing as reason:
-            if "torch" not in _announced:
-                _announced.add("torch")
-                LOG.warning("%s; projections use the torch reference, which is many times slower", reason)
-            return "torch"
-    checks = {"cpu": _check_cpu, "cuda": _check_cuda, "torch": lambda: None}
-    if name not in checks:
-        raise ProjectionError(f"backend '{name}' is not known; expected auto, {', '.join(checks)}")
-    checks[name]()
+        return _automatic_backend(device)
+    if name not in CHECKS:
+        raise ProjectionError(f"backend '{name}' is not known; expected auto, {', '.join(CHECKS)}")
+    if name not in ("torch", device.type):
+        raise ProjectionError(f"backend '{name}' computes on '{name}' tensors, and these lie on '{device.type}': move them, or take 'auto'")
+    CHECKS[name]()
     return name
+
+
+def _automatic_backend(device):
+    """The device's compiled kernels; where they are missing, the reference, which is said once."""
+    try:
+        if device.type not in CHECKS:
+            raise TargetMissing(f"there are no compiled kernels for tensors on '{device.type}'")
+        CHECKS[device.type]()
+        return device.type
+    except TargetMissing as reason:
+        if str(reason) not in _announced:
+            _announced.add(str(reason))
+            LOG.warning("%s; projections use the torch reference, which is many times slower", reason)
+        return "torch"

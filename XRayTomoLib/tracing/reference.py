@@ -30,14 +30,14 @@ def lengths_mm(d, metric):
 
 def _interpolate(volume, points):
     """Trilinear values [channels, ...] at points [..., 3] (i, j, k), zeros outside."""
-    size = torch.tensor(volume.shape[:0:-1])
+    size = torch.tensor(volume.shape[:0:-1], device=volume.device)
     low = points.detach().floor()
     fraction = points - low
     low = low.long()
     flat = volume.reshape(len(volume), -1)
     total = 0
     for corner in range(8):
-        offset = torch.tensor([corner & 1, corner >> 1 & 1, corner >> 2 & 1])
+        offset = torch.tensor([corner & 1, corner >> 1 & 1, corner >> 2 & 1], device=points.device)
         index = low + offset
         inside = ((index >= 0) & (index < size)).all(-1)
         i, j, k = torch.minimum(index.clamp(min=0), size - 1).unbind(-1)
@@ -50,12 +50,12 @@ def _interpolate(volume, points):
 def _plane_samples(volume, s, d):
     """Joseph's samples [channels, n, planes], the part of each plane's interval on the ray, and |d_m|; rays padded to the longest axis."""
     m = d.detach().abs().argmax(-1, keepdim=True)
-    size = torch.tensor(volume.shape[:0:-1])
+    size = torch.tensor(volume.shape[:0:-1], device=volume.device)
     s_m, d_m = s.gather(1, m), d.gather(1, m)
     safe = torch.where(d_m == 0, torch.ones_like(d_m), d_m)
-    k = torch.arange(int(size.max()), dtype=s.dtype)[None]
+    k = torch.arange(int(size.max()), dtype=s.dtype, device=s.device)[None]
     points = s[:, None] + ((k - s_m) / safe)[..., None] * d[:, None]
-    onplane = torch.arange(3) == m[:, None]
+    onplane = torch.arange(3, device=s.device) == m[:, None]
     points = torch.where(onplane, k[..., None].expand(len(s), -1, 1), points)       # exactly on the plane
     low, high = torch.minimum(s_m, s_m + d_m), torch.maximum(s_m, s_m + d_m)
     part = (torch.minimum(k + 0.5, high) - torch.maximum(k - 0.5, low)).clamp(min=0)
@@ -88,10 +88,10 @@ def _clip(s, d, low, high):
 
 
 def _siddon(volume, s, d, metric, step):
-    size = torch.tensor(volume.shape[:0:-1])
+    size = torch.tensor(volume.shape[:0:-1], device=volume.device)
     crossings = [torch.zeros_like(s[:, :1]), torch.ones_like(s[:, :1])]
     for axis in range(3):
-        planes = torch.arange(int(size[axis]) + 1, dtype=s.dtype) - 0.5
+        planes = torch.arange(int(size[axis]) + 1, dtype=s.dtype, device=s.device) - 0.5
         along = d[:, axis:axis + 1]
         safe = torch.where(along == 0, torch.ones_like(along), along)
         a = (planes - s[:, axis:axis + 1]) / safe
@@ -107,13 +107,13 @@ def _siddon(volume, s, d, metric, step):
 
 
 def _trilinear(volume, s, d, metric, step):
-    size = torch.tensor(volume.shape[:0:-1], dtype=s.dtype)
+    size = torch.tensor(volume.shape[:0:-1], dtype=s.dtype, device=s.device)
     length = lengths_mm(d, metric)
     safe = torch.where(length == 0, torch.ones_like(length), length)
     a0, a1 = _clip(s, d, torch.full_like(size, -1.0), size)
     path = ((a1 - a0) * length).clamp(min=0)
     count = int((path.detach() / step).max().floor()) + 1 if len(path) else 1
-    n = torch.arange(count, dtype=s.dtype)
+    n = torch.arange(count, dtype=s.dtype, device=s.device)
     piece = (path[:, None] - n * step).clamp(min=0)
     piece = torch.where(piece.detach() >= step, torch.full_like(piece, step), piece)
     a = a0[:, None] + (n * step + piece / 2) / safe[:, None]
