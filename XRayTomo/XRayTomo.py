@@ -126,7 +126,10 @@ class XRayTomoParameterNode:
 
 
 class XRayTomoWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: one section after the other (XRayTomoLib.panels.SECTIONS) on one parameter node."""
+    """The panel: one section after the other (XRayTomoLib.panels.SECTIONS) on one parameter node.
+
+    It stays connected while another module is open: a gantry dragged from there still makes its radiograph.
+    """
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -163,9 +166,6 @@ class XRayTomoWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self):
         if self.parameterNode is None:
             self.setParameterNode(self.logic.getParameterNode())
-
-    def exit(self):
-        """The panel stays connected: a gantry dragged while another module is open still makes its radiograph."""
 
     def onSceneStartClose(self, caller, event):
         self.setParameterNode(None)

@@ -318,3 +318,22 @@ def test_the_slice_view_is_fitted_again_to_a_detector_of_another_size(panel):
     driving.type_text(panel.colPitchSpinBox, "6.25")
     panel.wait()
     assert node.GetFieldOfView()[0] >= 600
+
+
+def test_a_point_clicked_in_the_radiograph_shows_its_ray(panel):
+    panel.ready()
+    panel.p.sliceNode = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeRed")
+    panel.wait()
+    view = slicer.app.layoutManager().sliceWidget("Red").sliceView()
+    driving.click(panel.placePointButton)
+    views = acquisition.views_from_parameters(panel.p)
+    pixel = views.origin[0] + 30 * views.u[0] + 20 * views.v[0]
+    x, y = driving.position_of(view, pixel)
+    driving.move(view, (x, y))
+    driving.click(view, (int(x), int(y)))
+    panel.wait()
+    assert panel.p.radiographPoints.GetNumberOfDefinedControlPoints() == 1
+    gantry = panel.gantry()
+    start, end = ((gantry @ [*panel.p.rays.GetPolyData().GetPoint(n), 1])[:3] for n in range(2))
+    np.testing.assert_allclose(start, views.source[0], atol=1e-3)
+    np.testing.assert_allclose(end, pixel, atol=2 * 300 / min(view.width, view.height))

@@ -81,6 +81,18 @@ def test_closing_the_scene_while_a_picture_is_under_way_drops_it(panel):
     assert not panel.picture.timer.isActive()
 
 
+def test_a_volume_deleted_while_its_picture_is_under_way(panel):
+    volume = panel.ready(pixels=1200)
+    node = panel.p.radiograph
+    panel.primarySlider.setValue(30)
+    driving.process()
+    assert panel.picture.live.busy
+    picture = panel.image()
+    slicer.mrmlScene.RemoveNode(volume)
+    panel.wait()
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(node)[0], picture)
+
+
 @pytest.mark.parametrize("role", ["inputVolume", "radiograph", "gantry", "geometry", "source", "cone", "detector", "axis", "landmarks"])
 def test_a_selected_node_is_deleted(panel, role):
     panel.ready()

@@ -48,10 +48,9 @@ def apply_device(p, name):
         p.rowPitchMm, p.colPitchMm = device.row_pitch_mm, device.col_pitch_mm
 
 
-def differs_from_device(p):
-    """Whether a distance or the detector was changed after the preset was chosen."""
-    d = load_device(p.device)
-    preset = (d.sdd_mm, d.sod_mm, d.rows, d.cols, d.row_pitch_mm, d.col_pitch_mm)
+def differs_from_device(p, device):
+    """Whether a distance or the detector was changed after the preset `device` was chosen."""
+    preset = (device.sdd_mm, device.sod_mm, device.rows, device.cols, device.row_pitch_mm, device.col_pitch_mm)
     return preset != (p.sddMm, p.sodMm, p.rows, p.cols, p.rowPitchMm, p.colPitchMm)
 
 

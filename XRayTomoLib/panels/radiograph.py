@@ -122,6 +122,8 @@ class RadiographSection(Section):
             showText(self.ui.radiographStatusLabel, "")
             showProblem(self.ui.radiographMessageLabel, self._failure)
             return
+        if p.inputVolume is None or frame.request.volume.key[0] != p.inputVolume.GetID():
+            return  # the volume was deleted or changed while its picture was under way
         acquisition.show_frame(p, frame)
         self.framesShown += 1
         rows, cols = frame.image.shape

@@ -104,7 +104,7 @@ class SourceDetectorSection(Section):
         except GeometryError as error:  # a scene from a house with devices of its own
             return str(error)
         changed = _("{description}; changed below").format(description=device.description)
-        return changed if acquisition.differs_from_device(p) else device.description
+        return changed if acquisition.differs_from_device(p, device) else device.description
 
     def _updateIsocentre(self):
         p = self.parameters
