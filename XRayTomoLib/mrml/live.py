@@ -13,7 +13,7 @@ from ..jobs import LatestWorker
 from ..workflows.radiograph import quantity, radiograph
 
 COARSE_SECONDS = 0.03  # budget of a picture while something is dragged: leaves room for 15 frames/s with the node update
-PIECE_SECONDS = 0.06  # rows traced before the worker looks for a newer request
+PIECE_SECONDS = 0.04  # rows traced before the worker looks for a newer request
 _FACTORS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 _LEAST_PIXELS = 64 * 64  # a smaller piece says little about time per pixel, and nobody can read a smaller picture
 
