@@ -10,7 +10,7 @@ from ..geometry import Flat
 from ..geometry.arrays import to_numpy
 from .cpu import in_parallel
 from .projector import ProjectionError
-from .separable import Turned
+from .separable import COPY_BYTES, turned_order, turned_volume
 from .targets import backprojection_kernels
 
 
@@ -49,23 +49,32 @@ def voxel_matrices(grid, views):
 
 
 def on_cpu(p, shape, matrices, square):
-    """One volume on the CPU; the separable kernel where columns are parallel to a voxel axis in every view."""
-    padded = np.pad(p, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    """One volume on the CPU, some views at a time; the separable kernel where columns are parallel to a voxel axis in every view."""
     matrices = matrices.copy()
-    matrices[:, :2] += matrices[:, 2:]            # the pad shifts rows and columns by one
-    kernels = backprojection_kernels()
-    volume = np.zeros(shape, np.float32)
+    matrices[:, :2] += matrices[:, 2:]            # the pad of one pixel shifts rows and columns
     axis = _column_axis(matrices)
-    if axis is None:
-        in_parallel(kernels["backproject_slab"], ((padded, matrices, volume, z, min(z + 4, shape[0]), square) for z in range(0, shape[0], 4)))
-        return volume
-    turned = Turned(axis, np.zeros((1, 6, 3)), (1, 1, 1, 0, 0, 0))
-    turned_matrices = np.ascontiguousarray(matrices[:, :, [*turned.order, 3]])
-    columns = np.ascontiguousarray(padded.transpose(0, 2, 1))
-    view = turned.volume(volume)
-    in_parallel(kernels["backproject_lines"], ((columns, turned_matrices, view, y, min(y + 8, view.shape[1]), square)
-                                               for y in range(0, view.shape[1], 8)))
+    volume = np.zeros(shape, np.float32)
+    at_once = max(1, COPY_BYTES // (4 * p.shape[1] * p.shape[2]))
+    for i in range(0, len(p), at_once):
+        padded = np.pad(p[i:i + at_once], ((0, 0), (1, 1), (1, 1)), mode="edge")
+        if axis is None:
+            _add_slabs(volume, padded, matrices[i:i + at_once], square)
+        else:
+            _add_lines(volume, padded, matrices[i:i + at_once], square, axis)
     return volume
+
+
+def _add_slabs(volume, padded, matrices, square):
+    kernel, layers = backprojection_kernels()["backproject_slab"], len(volume)
+    in_parallel(kernel, ((padded, matrices, volume, z, min(z + 4, layers), square) for z in range(0, layers, 4)))
+
+
+def _add_lines(volume, padded, matrices, square, axis):
+    kernel, order = backprojection_kernels()["backproject_lines"], turned_order(axis)
+    columns = np.ascontiguousarray(padded.transpose(0, 2, 1))
+    turned = np.ascontiguousarray(matrices[:, :, [*order, 3]])
+    view = turned_volume(volume, order)
+    in_parallel(kernel, ((columns, turned, view, y, min(y + 8, view.shape[1]), square) for y in range(0, view.shape[1], 8)))
 
 
 def _column_axis(matrices):

@@ -51,7 +51,10 @@ def forward(volume, table, rays, shape, metric, method, step, occupancy):
     axis = _separable_axis(method, volume.dtype, table, rays, shape, volume.shape[1:])
     if axis is not None:
         from . import separable
-        return np.stack([separable.forward(v, rays, shape, metric, axis) for v in volume])
+        out = np.zeros((len(volume), len(rays), *shape), np.float32)
+        for v, p in zip(volume, out):
+            separable.forward(v, rays, metric, axis, p)
+        return out
     kernels, flat = kernels_for(volume, table, method)
     dtype = number_type(volume, table)
     channels, nz, ny, nx = volume.shape
@@ -93,18 +96,20 @@ def jacobian(volume, table, rays, shape, metric, method, step):
     return out
 
 
-def adjoint(projections, rays, grid_shape, metric, method, step):
-    """The exact transpose of `forward`, volume [channels, K, J, I].
+def adjoint(projections, rays, grid_shape, metric, method, step, out=None):
+    """The exact transpose of `forward`, volume [channels, K, J, I]; added to `out` where that is given.
 
     Each task owns a slab of the volume and walks all rays through it: no races, and the same bits every time.
     """
+    nz, ny, nx = grid_shape
+    out = np.zeros((len(projections), nz, ny, nx), projections.dtype) if out is None else out
     axis = _separable_axis(method, projections.dtype, NO_TABLE, rays, projections.shape[2:], grid_shape)
     if axis is not None:
         from . import separable
-        return np.stack([separable.adjoint(y, rays, grid_shape, metric, axis) for y in projections])
+        for y, v in zip(projections, out):
+            separable.adjoint(y, rays, metric, axis, v)
+        return out
     kernels = cpu_kernels(projections.dtype.name, False, method)
-    nz, ny, nx = grid_shape
-    out = np.zeros((len(projections), nz, ny, nx), projections.dtype)
     cuts = np.unique(np.linspace(0, nz, min(nz, 2 * THREADS) + 1).astype(int))
     kernel = kernels["listed_adjoint" if rays.shape[1] == 2 else "bundle_adjoint"]
     metric = np.asarray(metric)

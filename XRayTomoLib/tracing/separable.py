@@ -43,19 +43,25 @@ def _ends_outside(rays, grid_shape):
     return bool((depth > 0).all() and (depth < 1).all())
 
 
+def turned_order(axis):
+    """New (x, y, z) from (i, j, k), with `axis` last."""
+    return [a for a in (0, 1, 2) if a != axis] + [axis]
+
+
+def turned_volume(v, order):
+    """v [K, J, I] as [z, y, x]: a view, no copy."""
+    return v.transpose([2 - a for a in order[::-1]])
+
+
 class Turned:
-    """A volume and its rays with `axis` made the z axis: views of the arrays, no copies."""
+    """Rays and metric with `axis` made the z axis, and the slabs in which a turned volume is copied."""
 
     def __init__(self, axis, rays, metric):
-        self.order = [a for a in (0, 1, 2) if a != axis] + [axis]           # new (x, y, z) from (i, j, k)
+        self.order = turned_order(axis)
         self.rays = np.ascontiguousarray(rays[:, :, self.order])
         xx, yy, zz, xy, xz, yz = metric
         full = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])[np.ix_(self.order, self.order)]
         self.metric = np.array([full[0, 0], full[1, 1], full[2, 2], full[0, 1], full[0, 2], full[1, 2]])
-
-    def volume(self, v):
-        """v [K, J, I] as [z, y, x]."""
-        return v.transpose([2 - a for a in self.order[::-1]])
 
     def slabs(self, v):
         """(z0, z1, rays counted from z0) of slabs that keep the copy small."""
@@ -67,12 +73,11 @@ class Turned:
             yield z0, min(z0 + size, nz), rays
 
 
-def forward(volume, rays, shape, metric, axis):
-    """Line integrals [N, rows, cols] of a volume [K, J, I] (float32)."""
+def forward(volume, rays, metric, axis, out):
+    """Adds the line integrals of a volume [K, J, I] to out [N, rows, cols] (float32)."""
     kernels, turned = separable_kernels(), Turned(axis, rays, metric)
-    rows, cols = shape
-    out = np.zeros((len(rays), rows, cols), np.float32)
-    v, total, pad = turned.volume(volume), len(rays) * cols, kernels["PAD"]
+    _, rows, cols = out.shape
+    v, total, pad = turned_volume(volume, turned.order), len(rays) * cols, kernels["PAD"]
     for z0, z1, local in turned.slabs(v):
         nz, ny, nx = z1 - z0, *v.shape[1:]
         vt = np.empty((ny, nx, nz), np.float32)
@@ -80,23 +85,23 @@ def forward(volume, rays, shape, metric, axis):
         in_parallel(kernels["separable_forward"], ((vt, local, turned.metric, rows, cols, out, q, min(q + 64, total),
                                                     np.zeros((4, nz + 2 * pad), np.float32), np.empty((kernels["GROUP"], rows), np.float32))
                                                    for q in range(0, total, 64)))
-    return out
 
 
-def adjoint(projections, rays, grid_shape, metric, axis):
-    """The exact transpose: volume [K, J, I] of projections [N, rows, cols] (float32); deterministic, for a task owns its planes."""
+def adjoint(projections, rays, metric, axis, out):
+    """The exact transpose: adds to the volume out [K, J, I] from projections [N, rows, cols] (float32); deterministic, for a task owns
+    its planes."""
     kernels, turned = separable_kernels(), Turned(axis, rays, metric)
-    out = np.empty(grid_shape, np.float32)
-    v = turned.volume(out)
-    rows = projections.shape[1]
-    yt = np.ascontiguousarray(projections.transpose(0, 2, 1))
+    v = turned_volume(out, turned.order)
+    _, rows, cols = projections.shape
+    at_once = max(1, COPY_BYTES // (4 * rows * cols))
     for z0, z1, local in turned.slabs(v):
         nz, ny, nx = z1 - z0, *v.shape[1:]
         vt = np.zeros((ny, nx, nz), np.float32)
-        for major, n in ((0, nx), (1, ny)):
-            cuts = np.unique(np.linspace(0, n, min(n, 4 * THREADS) + 1).astype(int))
-            in_parallel(kernels["separable_adjoint"], ((vt, local, turned.metric, yt, major, a, b, np.zeros(rows + 8, np.float32),
-                                                        np.zeros(rows + 8, np.float32), np.empty(nz, np.float32))
-                                                       for a, b in zip(cuts[:-1], cuts[1:])))
+        for i in range(0, len(projections), at_once):
+            yt = np.ascontiguousarray(projections[i:i + at_once].transpose(0, 2, 1))
+            for major, n in ((0, nx), (1, ny)):
+                cuts = np.unique(np.linspace(0, n, min(n, 4 * THREADS) + 1).astype(int))
+                in_parallel(kernels["separable_adjoint"], ((vt, local[i:i + at_once], turned.metric, yt, major, a, b,
+                                                            np.zeros(rows + 8, np.float32), np.zeros(rows + 8, np.float32),
+                                                            np.empty(nz, np.float32)) for a, b in zip(cuts[:-1], cuts[1:])))
         in_parallel(kernels["from_lines"], ((vt, v[z0:z1], y, min(y + 16, ny)) for y in range(0, ny, 16)))
-    return out

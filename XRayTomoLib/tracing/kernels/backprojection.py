@@ -78,7 +78,7 @@ def backproject_slab(p, P, volume, z0, z1, square):
 
 @device
 def backproject_lines(pt, P, volume, y0, y1, square):
-    """The same for columns parallel to z (col and w do not depend on z): rows y0..y1 of volume; pt [views, cols + 2, rows + 2]."""
+    """The same for columns parallel to z (col and w do not depend on z): adds to rows y0..y1 of volume; pt [views, cols + 2, rows + 2]."""
     nz, ny, nx = volume.shape
     views, cols, rows = pt.shape
     acc = np.empty((GROUP, nz), np.float32)
@@ -141,4 +141,4 @@ def backproject_lines(pt, P, volume, y0, y1, square):
                     add_line(a[f0:f1], lines[t], first[t] + f0 * step[t], step[t])
             for z in range(nz):
                 for x in range(xb, xe):
-                    volume[z, y, x] = acc[x - xb, z]
+                    volume[z, y, x] += acc[x - xb, z]

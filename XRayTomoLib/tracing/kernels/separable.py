@@ -305,11 +305,11 @@ def to_lines(v, vt, y0, y1):
 
 @device
 def from_lines(vt, v, y0, y1):
-    """v[z, y, x] = vt[y, x, z] for rows y0..y1."""
+    """v[z, y, x] += vt[y, x, z] for rows y0..y1."""
     ny, nx, nz = vt.shape
     for y in range(y0, y1):
         for zb in range(0, nz, GROUP):
             for xb in range(0, nx, GROUP):
                 for z in range(zb, min(zb + GROUP, nz)):
                     for x in range(xb, min(xb + GROUP, nx)):
-                        v[z, y, x] = vt[y, x, z]
+                        v[z, y, x] += vt[y, x, z]
