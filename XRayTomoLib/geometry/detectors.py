@@ -41,6 +41,10 @@ class Surface:
         """The surface of the views `index`."""
         return self
 
+    def cropped(self, row, col, rows, cols):
+        """The surface of the part of rows x cols pixels that starts at pixel (row, col)."""
+        return self
+
 
 @dataclass(frozen=True)
 class Flat(Surface):
@@ -114,6 +118,9 @@ class Cylindrical(Surface):
     def binned(self, factor):
         return Cylindrical(self.radius_mm, (self.apex_col + 0.5) / factor[1] - 0.5)
 
+    def cropped(self, row, col, rows, cols):
+        return Cylindrical(self.radius_mm, self.apex_col - col)
+
 
 @dataclass(frozen=True)
 class Spherical(Surface):
@@ -156,6 +163,9 @@ class Spherical(Surface):
     def binned(self, factor):
         return Spherical(self.radius_mm, tuple((a + 0.5) / f - 0.5 for a, f in zip(self.apex, factor)))
 
+    def cropped(self, row, col, rows, cols):
+        return Spherical(self.radius_mm, (self.apex[0] - row, self.apex[1] - col))
+
 
 @dataclass(frozen=True, eq=False)
 class FreePixels(Surface):
@@ -178,6 +188,9 @@ class FreePixels(Surface):
 
     def binned(self, factor):
         raise GeometryError("a detector of freely placed pixels cannot be binned")
+
+    def cropped(self, row, col, rows, cols):
+        return FreePixels(*(a[:, row:row + rows, col:col + cols] for a in self.arrays()))
 
     def moved(self, matrix):
         return FreePixels(*(_move_pixels(matrix, a) for a in self.arrays()))

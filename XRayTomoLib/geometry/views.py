@@ -244,12 +244,11 @@ class Views:
         return replace(self, origin=self.origin + (self.shape[1] - 1) * self.u, u=-self.u)
 
     def cropped(self, row, col, rows, cols):
-        """The detector's part of rows x cols pixels that starts at pixel (row, col) (flat detectors)."""
+        """The detector's part of rows x cols pixels that starts at pixel (row, col)."""
         if row < 0 or col < 0 or row + rows > self.shape[0] or col + cols > self.shape[1]:
             raise GeometryError(f"region of {rows} x {cols} pixels at ({row}, {col}) leaves the detector of {self.shape[0]} x {self.shape[1]}")
-        if not isinstance(self.surface, Flat):
-            raise GeometryError("only a flat detector can be cropped")
-        return replace(self, origin=self.origin + row * self.v + col * self.u, shape=(rows, cols))
+        return replace(self, origin=self.origin + row * self.v + col * self.u, shape=(rows, cols),
+                       surface=self.surface.cropped(row, col, rows, cols))
 
     def projection_matrices(self):
         """[N, 3, 4] of flat cone views: (x, 1) -> (col w, row w, w), with w = 1 on the detector plane (0 at the source)."""

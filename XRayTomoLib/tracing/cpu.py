@@ -4,6 +4,7 @@ Arrays: volume [channels, K, J, I]; rays as affine bundles [N, 6, 3] with (rows,
 both in voxel coordinates (i, j, k), float64; results [channels, N, rows, cols] or [channels, n].
 """
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,17 +13,30 @@ from .targets import cpu_kernels
 
 THREADS = int(os.environ.get("XRAYTOMO_THREADS", 0)) or os.cpu_count() or 1
 TILE = 16                       # pixels a side
+MOST_VOXELS = 2**31 - 1         # of one slab: the kernels count in 32 bits
 NO_TABLE = np.zeros(0, np.float32)
+NO_MAP = np.zeros(0, np.uint8)
 _pool = None
 
 
 def in_parallel(function, jobs):
-    """Calls function(*job) for every job on the pool and waits; the first error is raised when all have ended."""
+    """Calls function(*job) for every job on the pool and waits; jobs (an iterable) are made one by one, as threads come free.
+
+    The first error is raised when all threads have ended.
+    """
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="xraytomo")
-    futures = [_pool.submit(function, *job) for job in jobs]
-    errors = [f.exception() for f in futures]
+    jobs, lock = iter(jobs), threading.Lock()
+
+    def work():
+        while True:
+            with lock:
+                job = next(jobs, None)
+            if job is None:
+                return
+            function(*job)
+    errors = [f.exception() for f in [_pool.submit(work) for _ in range(THREADS)]]
     for error in errors:
         if error is not None:
             raise error
@@ -55,6 +69,8 @@ def forward(volume, table, rays, shape, metric, method, step, occupancy):
         for v, p in zip(volume, out):
             separable.forward(v, rays, metric, axis, p)
         return out
+    if volume[0].size > MOST_VOXELS:
+        return _forward_by_slabs(volume, table, rays, shape, metric, method, step)
     kernels, flat = kernels_for(volume, table, method)
     dtype = number_type(volume, table)
     channels, nz, ny, nx = volume.shape
@@ -69,6 +85,19 @@ def forward(volume, table, rays, shape, metric, method, step, occupancy):
     block = max(1, min(TILE, tiles // (4 * THREADS)))
     in_parallel(kernel, ((*first, *where, q, min(q + block, tiles), TILE, *scratch(channels, dtype)) for q in range(0, tiles, block)))
     return out
+
+
+def _forward_by_slabs(volume, table, rays, shape, metric, method, step):
+    """Sum over slabs of layers: exact for Joseph, whose samples split over zero-padded slabs, and for Siddon."""
+    if method not in ("joseph", "siddon"):
+        raise ValueError(f"method '{method}' takes volumes of up to {MOST_VOXELS} voxels, this one has {volume[0].size}; use joseph or siddon")
+    layers = max(1, MOST_VOXELS // (volume.shape[2] * volume.shape[3]))
+    total = 0
+    for z0 in range(0, volume.shape[1], layers):
+        shifted = rays.copy()
+        shifted[:, [0, 3] if rays.shape[1] == 6 else slice(None), 2] -= z0
+        total = total + forward(np.ascontiguousarray(volume[:, z0:z0 + layers]), table, shifted, shape, metric, method, step, NO_MAP)
+    return total
 
 
 def _separable_axis(method, dtype, table, rays, shape, grid_shape):
@@ -110,7 +139,8 @@ def adjoint(projections, rays, grid_shape, metric, method, step, out=None):
             separable.adjoint(y, rays, metric, axis, v)
         return out
     kernels = cpu_kernels(projections.dtype.name, False, method)
-    cuts = np.unique(np.linspace(0, nz, min(nz, 2 * THREADS) + 1).astype(int))
+    slabs = max(2 * THREADS, -(-nz * ny * nx // MOST_VOXELS))
+    cuts = np.unique(np.linspace(0, nz, min(nz, slabs) + 1).astype(int))
     kernel = kernels["listed_adjoint" if rays.shape[1] == 2 else "bundle_adjoint"]
     metric = np.asarray(metric)
     in_parallel(kernel, ((out[ch, a:b].reshape(-1), projections[ch], nx, ny, nz, a, b, metric, float(step), rays)

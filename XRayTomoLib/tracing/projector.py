@@ -1,5 +1,6 @@
 """`Projector`: line integrals of a volume along the rays of some views, and the exact adjoint."""
 import logging
+import math
 import weakref
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from ..geometry import Flat
 from ..geometry.arrays import is_tensor, norm, to_numpy
 from . import reference
+from .memory import budget_bytes, check, plan_listed
 from .operator import LinearOperator
 from .targets import METHODS, TargetMissing
 
@@ -29,17 +31,20 @@ class Projector(LinearOperator):
     step_mm  sample distance of "trilinear"; default: half the smallest voxel step
     skip_air drop voxels that are exactly 0 at both ends of each ray (forward only, exact to rounding); a map of them is made once a volume
     lookup   for 16-bit integer volumes: 65536 attenuation values, indexed by the voxel's bits
+    memory_budget_mb  working memory that may be used (memory.py); larger work is done in portions
 
     Volumes may be float32, float64, float16 or, with `lookup`, int16 and uint16; the last three are traced without a float copy.
     Gradients reach the volume and every tensor of `views`.
     """
 
-    def __init__(self, grid, views, method="joseph", backend="auto", step_mm=None, skip_air=True, lookup=None):
+    def __init__(self, grid, views, method="joseph", backend="auto", step_mm=None, skip_air=True, lookup=None,
+                 memory_budget_mb=None):
         if method not in METHODS:
             raise ProjectionError(f"projection method '{method}' is not known; expected one of: {', '.join(METHODS)}")
         if step_mm is not None and not step_mm > 0:
             raise ProjectionError(f"step_mm {step_mm}: expected a length of more than 0 mm")
         self.grid, self.views, self.method, self.skip_air = grid, views, method, skip_air
+        self.memory_budget_mb = memory_budget_mb
         self.step_mm = float(step_mm) if step_mm is not None else 0.5 * float(grid.spacing_mm.min())
         self.asked, self.backend, self.device = backend, choose_backend(backend), torch.device("cuda" if backend == "cuda" else "cpu")
         self.table = NO_TABLE if lookup is None else torch.as_tensor(lookup, dtype=torch.float32)
@@ -54,7 +59,8 @@ class Projector(LinearOperator):
         return self._for(self.views[index])
 
     def _for(self, views):
-        return Projector(self.grid, views, self.method, self.asked, self.step_mm, self.skip_air, self.table if len(self.table) else None)
+        return Projector(self.grid, views, self.method, self.asked, self.step_mm, self.skip_air, self.table if len(self.table) else None,
+                         self.memory_budget_mb)
 
     @property
     def target(self):
@@ -65,6 +71,9 @@ class Projector(LinearOperator):
     # -- the two directions
     def forward(self, x):
         volume, lead = self._volume(x)
+        pieces = self._pieces(volume, math.prod(self.range_shape))
+        if len(pieces) > 1:
+            return self._forward_in(pieces, x, lead)
         p = self._traced(volume, self._rays(volume.device), self._air(x, volume))
         return p.reshape(*lead, *self.range_shape)
 
@@ -74,6 +83,9 @@ class Projector(LinearOperator):
         y = self._checked(y, self.range_shape, "range")
         if y.dtype not in (torch.float32, torch.float64):
             raise ProjectionError(f"projections of type {y.dtype}: expected float32 or float64")
+        pieces = self._pieces(y.reshape(-1, *self.range_shape), math.prod(self.domain_shape))
+        if len(pieces) > 1:
+            return self._adjoint_in(pieces, y)
         lead, rays = y.shape[:-3], self._rays(y.device)
         channels = y.reshape(-1, *self.range_shape)
         if self._backend(y.device) == "torch":
@@ -95,6 +107,32 @@ class Projector(LinearOperator):
         by_voxel = full[..., 1:].reshape(*full.shape[:-1], 2, 3)
         to_ijk = torch.as_tensor(self.grid.ras_to_ijk[:3, :3].copy(), dtype=full.dtype, device=full.device)
         return full[..., 0], by_voxel @ to_ijk
+
+    # -- in portions that fit the memory
+    def _pieces(self, source, result_size):
+        """Portions (views, rows) of the work on `source` [channels, ...]; raises MemoryPlanError where even one does not fit."""
+        budget, result = budget_bytes(self.memory_budget_mb), len(source) * result_size * max(4, source.element_size())
+        if isinstance(self.views.surface, Flat):
+            check(result, 0, budget, "")
+            return [()]
+        return plan_listed(len(self.views), *self.views.shape, result, budget).portions
+
+    def _piece(self, views, rows):
+        part = self.views[views]
+        return self._for(part.cropped(rows.start, 0, rows.stop - rows.start, part.shape[1]))
+
+    def _forward_in(self, pieces, x, lead):
+        rows_of = {}
+        for views, rows in pieces:
+            rows_of.setdefault(views.start, []).append(self._piece(views, rows)(x))
+        return torch.cat([torch.cat(parts, -2) for parts in rows_of.values()], -3).reshape(*lead, *self.range_shape)
+
+    def _adjoint_in(self, pieces, y):
+        total = 0
+        for views, rows in pieces:
+            part = self._piece(views, rows).adjoint(y[..., views, rows, :])
+            total = part if isinstance(total, int) else total.add_(part) if not part.requires_grad else total + part
+        return total
 
     def _backend(self, device):
         """What computes on tensors of `device`."""
@@ -188,7 +226,7 @@ class Projector(LinearOperator):
         return air_map(x if is_tensor(x) else volume, volume, self._table(volume)) if wanted else NO_MAP
 
 
-_maps = {}          # id of a tensor -> (its version, its map)
+_maps = {}          # id of a tensor -> (its version, its lookup table, its map)
 _float16 = {}       # device -> table
 
 
@@ -196,12 +234,12 @@ def air_map(owner, volume, table):
     """Map of occupied blocks of `volume`, remembered for the tensor `owner` until it changes or goes."""
     from . import cpu
     known = _maps.get(id(owner))
-    if known is None or known[0] != owner._version:
+    if known is None or known[0] != owner._version or not torch.equal(known[1], table):
         blocks = torch.from_numpy(cpu.occupancy(volume.detach().contiguous().numpy(), table.numpy()))
         if known is None:
             weakref.finalize(owner, _maps.pop, id(owner), None)
-        known = _maps[id(owner)] = (owner._version, blocks)
-    return known[1]
+        known = _maps[id(owner)] = (owner._version, table, blocks)
+    return known[2]
 
 
 def float16_table(device):
