@@ -9,8 +9,8 @@ class GeometryError(ValueError):
 
 
 def is_tensor(value):
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)
+    # another thread may be importing torch just now: then there is no Tensor yet, and no value can be one
+    return isinstance(value, getattr(sys.modules.get("torch"), "Tensor", ()))
 
 
 def namespace(*values):

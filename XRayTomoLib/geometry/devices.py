@@ -1,6 +1,7 @@
 """X-ray devices: presets (data files) and the C-arm that turns clinical angles into views."""
 import json
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -35,8 +36,9 @@ class Device:
         return Device(**values)
 
 
+@lru_cache(maxsize=1)
 def devices():
-    """All presets by name, in the order of their files."""
+    """All presets by name, in the order of their files (read once)."""
     found = [Device.from_file(f) for f in sorted(resource_path("Presets/devices").glob("*.json"))]
     return {d.name: d for d in found}
 
