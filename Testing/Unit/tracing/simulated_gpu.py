@@ -1,4 +1,4 @@
-"""The CUDA target's own functions on tiny cases; run as a script in numba's simulator, it writes what they return to the file it is given."""
+"""The CUDA target's own functions on tiny cases; as a script, in numba's simulator, it writes what they return to a file."""
 import sys
 
 import numpy as np

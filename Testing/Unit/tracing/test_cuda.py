@@ -12,7 +12,7 @@ import torch
 from Unit.tracing import simulated_gpu
 from Unit.tracing.scenes import relative
 
-from XRayTomoLib.tracing import METHODS, ProjectionError, cpu, cuda, reference
+from XRayTomoLib.tracing import METHODS, ProjectionError, available_backends, cpu, cuda, reference
 from XRayTomoLib.tracing.backprojection import on_cpu
 from XRayTomoLib.tracing.projector import choose_backend
 
@@ -62,6 +62,22 @@ def test_every_kernel_compiles_to_ptx(tmp_path):
         assert for_capability == "True", name
         assert (atomic == "True") == name.endswith(("adjoint", "subgradient")), f"{name}: threads meet in voxels there alone"
         assert (doubles == "False") == (name == "backproject"), f"{name}: only the geometry of rays is worked out in double precision"
+
+
+def gpu_check(*arguments):
+    return subprocess.run([sys.executable, str(ROOT / "Testing" / "Benchmarks" / "gpu_check.py"), *arguments], capture_output=True, text=True)
+
+
+@pytest.mark.skipif("cuda" in available_backends(), reason="there is a GPU")
+def test_gpu_check_says_what_is_missing():
+    done = gpu_check()
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.startswith("gpu_check: nothing was checked, for ")
+
+
+@pytest.mark.skipif("cuda" not in available_backends(), reason="no NVIDIA GPU with numba-cuda here; the simulator stands in")
+def test_gpu_agrees_with_the_cpu():
+    done = gpu_check("parity")
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_volume_of_too_many_voxels_is_refused():

@@ -59,8 +59,8 @@ def turn(m, x, y, z):
 @device
 def recip(x):
     """1/x, with a huge finite value for (almost) zero, so that axis_range stays free of NaN."""
-    if abs(x) < real(1e-9):
-        return real(1e9)
+    if abs(x) < real(1e-30):
+        return real(1e30)
     return real(1) / x
 
 
