@@ -41,7 +41,7 @@ def adjoint(projections, rays, grid_shape, metric, method, step):
     out = projections.new_zeros((len(projections), nz * ny * nx))
     kernels = cuda_kernels(_name(projections.dtype), False, method)
     _launch(kernels, "adjoint", (out, projections, nx, ny, nz, tuple(metric), float(step)), rays, projections.shape[2:])
-    return out.reshape(-1, nz, ny, nx)
+    return out.reshape(len(projections), nz, ny, nx)
 
 
 def maximum_subgradient(volume, table, projections, rays):

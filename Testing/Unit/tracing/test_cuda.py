@@ -65,7 +65,8 @@ def test_every_kernel_compiles_to_ptx(tmp_path):
 
 
 def gpu_check(*arguments):
-    return subprocess.run([sys.executable, str(ROOT / "Testing" / "Benchmarks" / "gpu_check.py"), *arguments], capture_output=True, text=True)
+    script = ROOT / "Testing" / "Benchmarks" / "gpu_check.py"
+    return subprocess.run([sys.executable, str(script), *arguments], capture_output=True, text=True)
 
 
 @pytest.mark.skipif("cuda" in available_backends(), reason="there is a GPU")
