@@ -41,6 +41,10 @@ class Surface:
         """The surface of the views `index`."""
         return self
 
+    def flipped(self, cols):
+        """The surface when u is turned round the middle of the `cols` columns."""
+        return self
+
     def cropped(self, row, col, rows, cols):
         """The surface of the part of rows x cols pixels that starts at pixel (row, col)."""
         return self
@@ -115,6 +119,9 @@ class Cylindrical(Surface):
         row = (sy + a * dy) / norm(views.v)[:, None]
         return xp.stack([row + 0 * col, col], -1)
 
+    def flipped(self, cols):
+        return Cylindrical(self.radius_mm, cols - 1 - self.apex_col)
+
     def binned(self, factor):
         return Cylindrical(self.radius_mm, (self.apex_col + 0.5) / factor[1] - 0.5)
 
@@ -160,6 +167,9 @@ class Spherical(Surface):
         col = self.apex[1] + longitude * R / norm(views.u)[:, None]
         return xp.stack([row, col], -1)
 
+    def flipped(self, cols):
+        return Spherical(self.radius_mm, (self.apex[0], cols - 1 - self.apex[1]))
+
     def binned(self, factor):
         return Spherical(self.radius_mm, tuple((a + 0.5) / f - 0.5 for a, f in zip(self.apex, factor)))
 
@@ -194,6 +204,9 @@ class FreePixels(Surface):
 
     def moved(self, matrix):
         return FreePixels(*(_move_pixels(matrix, a) for a in self.arrays()))
+
+    def flipped(self, cols):
+        return FreePixels(*(namespace(a).flip(a, (2,)) for a in self.arrays()))
 
     def picked(self, index):
         return FreePixels(*(a[index] for a in self.arrays()))

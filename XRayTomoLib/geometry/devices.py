@@ -88,6 +88,8 @@ class CArm:
 
     def resampled(self, rows, cols):
         """The same detector area with another number of pixels."""
+        if rows < 1 or cols < 1:
+            raise GeometryError(f"detector of {rows} rows x {cols} columns: both must be at least 1")
         return replace(self, rows=rows, cols=cols, row_pitch_mm=self.row_pitch_mm * self.rows / rows,
                        col_pitch_mm=self.col_pitch_mm * self.cols / cols)
 
@@ -130,7 +132,7 @@ def angles_from_gantry(matrix):
     rotation = to_numpy(matrix)[:3, :3]
     x, y, z = rotation[:, 1] / np.linalg.norm(rotation[:, 1])
     secondary = np.degrees(np.arcsin(np.clip(z, -1, 1)))
-    primary = 0.0 if np.hypot(x, y) < 1e-9 else np.degrees(np.arctan2(-x, y))
+    primary = 0.0 if np.hypot(x, y) < 1e-9 else np.degrees(np.arctan2(0.0 - x, y))
     rest = gantry_from_angles(primary, secondary)[:3, :3].T @ rotation
     roll = np.degrees(np.arctan2(rest[0, 2], rest[0, 0]))
     return float(primary), float(secondary), float(roll)

@@ -89,6 +89,8 @@ class Views:
     def concatenate(parts):
         """All views of `parts` (equal detector shape, surface and kind of beam), one after the other."""
         parts = list(parts)
+        if not parts:
+            raise GeometryError("there are no views to concatenate")
         first = parts[0]
         if any(p.shape != first.shape or p.surface != first.surface or (p.source is None) != (first.source is None) for p in parts):
             raise GeometryError("views can be concatenated only when detector shape, surface and kind of beam are the same")
@@ -97,7 +99,8 @@ class Views:
             values = [getattr(p, name) for p in parts]
             if any(a is None for a in values):
                 return None
-            return namespace(*values).concatenate(values, 0)
+            xp = namespace(*values)
+            return xp.concatenate([float64(a, xp) for a in values], 0)
         return replace(first, **{n: join(n) for n in ("source", "direction", "origin", "u", "v", "times", "weights")})
 
     def __repr__(self):
@@ -224,9 +227,9 @@ class Views:
     def binned(self, factor):
         """A coarser detector on the same area: `factor` (rows, cols) pixels become one; a remainder at the end is left out."""
         fr, fc = (factor, factor) if np.isscalar(factor) else factor
-        rows, cols = self.shape[0] // fr, self.shape[1] // fc
-        if fr < 1 or fc < 1 or rows < 1 or cols < 1:
+        if fr < 1 or fc < 1 or fr > self.shape[0] or fc > self.shape[1]:
             raise GeometryError(f"binning {fr} x {fc} of a detector of {self.shape[0]} x {self.shape[1]} pixels leaves no pixel")
+        rows, cols = self.shape[0] // fr, self.shape[1] // fc
         origin = self.origin + (fc - 1) / 2 * self.u + (fr - 1) / 2 * self.v
         return replace(self, origin=origin, u=fc * self.u, v=fr * self.v, shape=(rows, cols), surface=self.surface.binned((fr, fc)))
 
@@ -235,13 +238,15 @@ class Views:
         if not isinstance(self.surface, Flat):
             raise GeometryError("only a flat detector can be resampled to any number of pixels; use binned()")
         rows, cols = shape
+        if rows < 1 or cols < 1:
+            raise GeometryError(f"detector shape {tuple(shape)}: expected (rows, cols), both at least 1")
         u, v = self.u * (self.shape[1] / cols), self.v * (self.shape[0] / rows)
         corner = self.origin - 0.5 * self.u - 0.5 * self.v
         return replace(self, origin=corner + 0.5 * u + 0.5 * v, u=u, v=v, shape=(rows, cols))
 
     def flipped(self):
         """u turned round the detector's centre: the mirrored picture, on the same area."""
-        return replace(self, origin=self.origin + (self.shape[1] - 1) * self.u, u=-self.u)
+        return replace(self, origin=self.origin + (self.shape[1] - 1) * self.u, u=-self.u, surface=self.surface.flipped(self.shape[1]))
 
     def cropped(self, row, col, rows, cols):
         """The detector's part of rows x cols pixels that starts at pixel (row, col)."""
