@@ -66,6 +66,7 @@ set(XRAYTOMO_SCRIPTS
   "XRayTomoLib/tracing/kernels/separable.py"
   "XRayTomoLib/tracing/kernels/siddon.py"
   "XRayTomoLib/tracing/kernels/trilinear.py"
+  "XRayTomoLib/tracing/memory.py"
   "XRayTomoLib/tracing/meshes.py"
   "XRayTomoLib/tracing/operator.py"
   "XRayTomoLib/tracing/ops.py"

@@ -1,4 +1,6 @@
 """Chords of rays in triangle meshes: exact values, edges and vertices, gradients, both targets."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -23,7 +25,12 @@ def backend(request):
 def listed(start, end):
     """Rays start -> end [n, 3] as a view of 1 x n free pixels."""
     start, end = (np.asarray(a, float).reshape(1, 1, -1, 3) for a in (start, end))
-    return Views(source=start[0, 0, :1], origin=end[0, 0, :1], u=(1, 0, 0), v=(0, 1, 0), shape=end.shape[1:3], surface=FreePixels(end, start))
+    return free_views(end, start)
+
+
+def free_views(end, start):
+    """One view of the free pixels end [1, rows, cols, 3], each with its own start."""
+    return Views(source=(0, 0, 0), origin=(0, 0, 0), u=(1, 0, 0), v=(0, 1, 0), shape=tuple(end.shape[1:3]), surface=FreePixels(end, start))
 
 
 def parallel(direction, rows=9, cols=9, pitch=1.0):
@@ -37,8 +44,7 @@ def parallel(direction, rows=9, cols=9, pitch=1.0):
 
 def views_of_all_kinds():
     cone = ARM.views([0, 35, 90], [0, -20, 12])
-    curved = Views(source=cone.source, origin=cone.origin, u=cone.u, v=cone.v, shape=cone.shape, surface=Cylindrical(1020.0, 9.5))
-    return {"cone": cone, "curved": curved, "parallel": parallel((1, 2, 0.5), 12, 14, 3.0)}
+    return {"cone": cone, "curved": replace(cone, surface=Cylindrical(1020.0, 9.5)), "parallel": parallel((1, 2, 0.5), 12, 14, 3.0)}
 
 
 BOX = Box((3.0, -4.0, 2.0), (11.0, 17.0, 9.0), 1.0, rotation_about_axis((1, 2, 3), 33.0))
@@ -64,10 +70,10 @@ def test_source_and_pixel_inside(bend, backend):
     views = ARM.views([10, 100], 5)
     for source in ((3.0, -4.0, 2.0), (4.0, -8.0, 1.0)):
         for reach in (1.0, 0.01):                  # the detector beyond the mesh, and inside it
-            near = Views(source=source, origin=np.array(source) + reach * (views.origin - views.source), u=reach * views.u, v=reach * views.v,
-                         shape=views.shape)
+            origin = np.array(source) + reach * (views.origin - views.source)
+            near = Views(source=source, origin=origin, u=reach * views.u, v=reach * views.v, shape=views.shape)
             if bend == "free":
-                near = Views(source=near.source, origin=near.origin, u=near.u, v=near.v, shape=near.shape, surface=FreePixels(near.rays()[1]))
+                near = replace(near, surface=FreePixels(near.rays()[1]))
             exact = Phantom("box", (BOX,)).line_integrals(*near.rays())
             assert (exact > 5).all()
             assert np.abs(chord_lengths(box_mesh(), near, backend, torch.float64).numpy() - exact).max() < 1e-10
@@ -88,13 +94,13 @@ def test_sphere_converges_as_the_square_of_its_edges(backend):
     distance2 = (start ** 2).sum(-1) - (start * along).sum(-1) ** 2
     exact = 2 * np.sqrt(np.maximum(20.0 ** 2 - distance2, 0))
     inner = distance2 < 15.0 ** 2
-    for divisions in (4, 8, 16):
+    for divisions in (3, 6, 12):
         c = chord_lengths(TriangleMesh.sphere(20.0, divisions), views, backend, torch.float64).numpy()
         assert (c <= exact + 1e-9).all()           # inscribed
         errors.append((exact - c)[inner].mean())
     # mean sagitta over an equilateral triangle of area 4 pi R^2 / F is area / (2 sqrt(3) R); seen at both ends, over cos of incidence
     slant = 2 * (1 - np.sqrt(1 - 0.75 ** 2)) / 0.75 ** 2
-    predicted = [4 * np.pi * 20.0 / np.sqrt(3) / (20 * n * n) * slant for n in (4, 8, 16)]
+    predicted = [4 * np.pi * 20.0 / np.sqrt(3) / (20 * n * n) * slant for n in (3, 6, 12)]
     assert errors == pytest.approx(predicted, rel=0.06)
 
 
@@ -139,7 +145,7 @@ def test_flat_and_listed_rays_and_the_reference_agree():
     rng = np.random.default_rng(4)
     mesh = TriangleMesh.of_voxels(rng.random((5, 4, 6)) < 0.4, np.diag([-4.0, 3.0, 5.0, 1.0]))      # left-handed, many edges
     views = ARM.views(rng.uniform(-180, 180, 4), rng.uniform(-60, 60, 4))
-    free = Views(source=views.source, origin=views.origin, u=views.u, v=views.v, shape=views.shape, surface=FreePixels(views.rays()[1]))
+    free = replace(views, surface=FreePixels(views.rays()[1]))
     flat, walked, reference = (chord_lengths(mesh, v, b, torch.float64) for v, b in ((views, "cpu"), (free, "cpu"), (views, "torch")))
     assert flat.max() > 5
     assert (flat - walked).abs().max() < 1e-10 and (flat - reference).abs().max() < 1e-10
@@ -153,7 +159,7 @@ def tensors(views):
 
 def test_gradcheck_by_vertices_and_views(backend):
     small = CArm(1020.0, 700.0, 3, 4, 9.0, 8.0).views([20, 70], 15)
-    mesh = TriangleMesh.sphere(25.0, 2, (2.0, 1.0, -3.0))
+    mesh = TriangleMesh.sphere(25.0, 1, (2.0, 1.0, -3.0))
     vertices = torch.tensor(np.array(mesh.vertices), requires_grad=True)
 
     def chords(vertices, source, origin, u, v):
@@ -167,12 +173,12 @@ def test_gradcheck_by_vertices_and_views(backend):
 def test_gradcheck_of_listed_and_parallel_rays(backend):
     mesh = TriangleMesh.box(10.0).transformed(rigid(rotation_about_axis((1, 1, 2), 20.0), (0.5, 0, 0)))
     vertices = torch.tensor(np.array(mesh.vertices), requires_grad=True)
-    start = torch.tensor([[-20.0, 1, 2], [1, 0.5, -1], [-30, 2, -2]], dtype=torch.float64, requires_grad=True)     # the second starts inside
-    end = torch.tensor([[25.0, 2, -1], [20, 3, 4], [0.5, 1, 1]], dtype=torch.float64, requires_grad=True)          # the third ends inside
+    # the second ray starts inside, the third ends there
+    start = torch.tensor([[-20.0, 1, 2], [1, 0.5, -1], [-30, 2, -2]], dtype=torch.float64, requires_grad=True)
+    end = torch.tensor([[25.0, 2, -1], [20, 3, 4], [0.5, 1, 1]], dtype=torch.float64, requires_grad=True)
 
     def free(vertices, start, end):
-        views = Views(source=(0, 0, 0), origin=(0, 0, 0), u=(1, 0, 0), v=(0, 1, 0), shape=(1, 3), surface=FreePixels(end[None, None], start[None, None]))
-        return chord_lengths(TriangleMesh(vertices, mesh.faces), views, backend, torch.float64)
+        return chord_lengths(TriangleMesh(vertices, mesh.faces), free_views(end[None, None], start[None, None]), backend, torch.float64)
     assert torch.autograd.gradcheck(free, (vertices, start, end), eps=1e-5, atol=1e-6)
     beam = parallel((1, 2, 0.5), 3, 3, 2.1)
     direction, origin = (torch.tensor(np.array(a), requires_grad=True) for a in (beam.direction, beam.origin))
@@ -184,7 +190,7 @@ def test_gradcheck_of_listed_and_parallel_rays(backend):
 
 
 def test_pose_gradient_against_central_differences(backend):
-    mesh, views = TriangleMesh.sphere(30.0, 5), ARM.views([0, 70], 20)
+    mesh, views = TriangleMesh.sphere(30.0, 3), ARM.resampled(9, 8).views([0, 70], 20)
     weights = torch.from_numpy(np.random.default_rng(2).random((2, *views.shape)))
 
     def loss(pose):
