@@ -8,6 +8,7 @@ Where rays meet in a voxel (adjoint, subgradient) their parts are added by atomi
 results agree to rounding, but not bit for bit, from one call to the next.
 """
 from contextlib import contextmanager
+from functools import lru_cache
 
 import torch
 
@@ -116,9 +117,15 @@ def _stream(device):
     if device.type != "cuda":
         yield 0
         return
-    from numba import cuda
     with torch.cuda.device(device):
-        yield cuda.external_stream(torch.cuda.current_stream(device).cuda_stream)
+        yield _known_stream(torch.cuda.current_device(), torch.cuda.current_stream().cuda_stream)
+
+
+@lru_cache(64)
+def _known_stream(device_index, pointer):
+    """numba's object for a stream of torch's; the same one each time, for numba remembers launches by it."""
+    from numba import cuda
+    return cuda.external_stream(pointer)
 
 
 def _array(value):

@@ -10,6 +10,7 @@ import os
 import platform
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,8 @@ def cuda_given(real, coded=False):
         from numba import cuda
     except ImportError as problem:
         raise TargetMissing("GPU kernels need the package numba-cuda (pip install numba-cuda)") from problem
+    # a live picture is small: numba's advice to give the GPU more work is not for users
+    warnings.filterwarnings("ignore", message="Grid size .* under-utilization")
     return {"cuda": cuda, "device": cuda.jit(device=True, fastmath=True), "kernel": cuda.jit(fastmath=True, cache=True),
             "real": getattr(np, real), "coded": coded}
 
