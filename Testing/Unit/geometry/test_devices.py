@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from XRayTomoLib.geometry import CArm, Device, GeometryError, angles_from_gantry, carm, circle, device_names, gantry_from_angles, load_device
+from XRayTomoLib.geometry import (
+    CArm,
+    Device,
+    GeometryError,
+    angles_from_gantry,
+    carm,
+    circle,
+    device_names,
+    gantry_from_angles,
+    load_device,
+)
 from XRayTomoLib.geometry.devices import devices
 
 ARM = CArm(1000.0, 600.0, 5, 7, 2.0, 3.0)

@@ -5,7 +5,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from XRayTomoLib.geometry import pose_about, rigid, rotation_about_axis, rotation_from_vector, transform_points, transform_vectors, vector_from_rotation
+from XRayTomoLib.geometry import (
+    pose_about,
+    rigid,
+    rotation_about_axis,
+    rotation_from_vector,
+    transform_points,
+    transform_vectors,
+    vector_from_rotation,
+)
 
 quick = settings(max_examples=60, deadline=None)
 numbers = st.floats(-1, 1, allow_subnormal=False)

@@ -117,7 +117,6 @@ def test_map_of_air_follows_the_volume():
         torch.testing.assert_close(A(fresh), plain(fresh), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.xfail(reason="the map of a volume is kept by the volume alone, the table that it was made with is forgotten")
 def test_map_of_air_follows_the_lookup():
     """The same codes under two attenuation models: bone alone, then everything."""
     grid = CartesianGrid.centred((33, 41, 50), 0.3, [5, -7, 3])

@@ -4,7 +4,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from Unit.tracing.scenes import CENTRE, GRIDS, LINEAR, SIZE_MM, VIEWS, cone_views, noise, parallel_views, relative, rigid_motion, single_rays
+from Unit.tracing.scenes import (
+    CENTRE,
+    GRIDS,
+    LINEAR,
+    SIZE_MM,
+    VIEWS,
+    cone_views,
+    noise,
+    parallel_views,
+    relative,
+    rigid_motion,
+    single_rays,
+)
 
 from XRayTomoLib.geometry import FreePixels, Views, rigid
 from XRayTomoLib.grids import Box, CartesianGrid, Ellipsoid, Phantom
