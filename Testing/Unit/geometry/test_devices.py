@@ -1,4 +1,5 @@
 """The C-arm's conventions written out by hand, its inverse, presets, circles, and what is refused."""
+
 import json
 from dataclasses import asdict, replace
 
@@ -55,13 +56,15 @@ def test_directions_by_hand(primary, secondary, towards_detector):
 
 def test_sides_of_the_picture_by_hand():
     """Where marked points appear, in (row, col) from the middle of the picture."""
+
     def seen(point, primary=0.0, secondary=0.0):
         row, col = ARM.views(primary, secondary).project([point])[0, 0] - [2, 3]
         return row, col
-    assert seen((-5, 0, 0))[1] > 0 and seen((5, 0, 0))[1] < 0                              # patient's left at the right
-    assert seen((0, 0, 5))[0] < 0                                                          # head up
-    assert seen((0, 5, 0), primary=90)[1] < 0                                              # LAO 90, seen from the left: anterior at the left
-    assert seen((0, 5, 0), secondary=45)[0] > 0 > seen((0, 5, 0), secondary=-45)[0]        # from above, what is in front appears lower
+
+    assert seen((-5, 0, 0))[1] > 0 and seen((5, 0, 0))[1] < 0  # patient's left at the right
+    assert seen((0, 0, 5))[0] < 0  # head up
+    assert seen((0, 5, 0), primary=90)[1] < 0  # LAO 90, seen from the left: anterior at the left
+    assert seen((0, 5, 0), secondary=45)[0] > 0 > seen((0, 5, 0), secondary=-45)[0]  # from above, what is in front appears lower
     magnification = 1000 / 600
     np.testing.assert_allclose(seen((-6, 0, 9)), (-9 / 3 * magnification, 6 / 2 * magnification), atol=1e-9)
 
@@ -87,7 +90,7 @@ def test_angles_at_the_poles_and_at_the_back():
     for secondary in (90.0, -90.0):
         p, s, roll = angles_from_gantry(gantry_from_angles(37.0, secondary))
         assert p == 0 and s == pytest.approx(secondary, abs=1e-6) and abs(roll) == pytest.approx(37, abs=1e-6)
-    assert angles_from_gantry(np.diag([-1.0, -1, 1, 1]))[0] == 180                          # in (-180, 180]
+    assert angles_from_gantry(np.diag([-1.0, -1, 1, 1]))[0] == 180  # in (-180, 180]
     turned = gantry_from_angles(20, 30) @ np.block([[gantry_roll(15), np.zeros((3, 1))], [np.zeros((1, 3)), 1]])
     np.testing.assert_allclose(angles_from_gantry(turned), [20, 30, 15], atol=1e-9)
 

@@ -1,4 +1,5 @@
 """Rotations and poses: exp and log at zero, near zero and at pi, their gradients, and the pose about a pivot."""
+
 import numpy as np
 import pytest
 import torch
@@ -17,8 +18,12 @@ from XRayTomoLib.geometry import (
 
 quick = settings(max_examples=60, deadline=None)
 numbers = st.floats(-1, 1, allow_subnormal=False)
-directions = st.tuples(numbers, numbers, numbers).map(np.array).filter(lambda d: np.linalg.norm(d) > 0.1).map(lambda d: d / np.linalg.norm(d))
-angles = st.one_of(st.floats(0, np.pi), st.sampled_from([0.0, 1e-300, 1e-12, 1e-8, 1e-4, 0.00999999, 0.01, 0.0100001, np.pi - 1e-4, np.pi - 1e-9, np.pi]))
+directions = (
+    st.tuples(numbers, numbers, numbers).map(np.array).filter(lambda d: np.linalg.norm(d) > 0.1).map(lambda d: d / np.linalg.norm(d))
+)
+angles = st.one_of(
+    st.floats(0, np.pi), st.sampled_from([0.0, 1e-300, 1e-12, 1e-8, 1e-4, 0.00999999, 0.01, 0.0100001, np.pi - 1e-4, np.pi - 1e-9, np.pi])
+)
 
 
 def matrix_exponential(w):
@@ -47,7 +52,7 @@ def test_exp_gives_rotations(axis, angle):
 @given(directions, angles)
 def test_log_undoes_exp(axis, angle):
     w = vector_from_rotation(rotation_from_vector(axis * angle))
-    if angle > np.pi - 1e-7:                                      # w and -w turn alike
+    if angle > np.pi - 1e-7:  # w and -w turn alike
         w = w * np.sign(w @ axis)
     np.testing.assert_allclose(w, axis * angle, rtol=1e-9, atol=1e-14 if angle < 3 else 1e-9)
 
@@ -64,12 +69,14 @@ def test_half_turns_have_a_log(axis):
 def test_turns_by_hand():
     np.testing.assert_array_equal(rotation_from_vector([0.0, 0, 0]), np.eye(3))
     np.testing.assert_array_equal(vector_from_rotation(np.eye(3)), np.zeros(3))
-    np.testing.assert_allclose(rotation_about_axis((0, 0, 7), 90) @ [1, 0, 0], [0, 1, 0], atol=1e-15)      # right hand, any length
+    np.testing.assert_allclose(rotation_about_axis((0, 0, 7), 90) @ [1, 0, 0], [0, 1, 0], atol=1e-15)  # right hand, any length
     np.testing.assert_allclose(rotation_about_axis((1, 0, 0), 90) @ [0, 1, 0], [0, 0, 1], atol=1e-15)
     np.testing.assert_allclose(rotation_from_vector([1e-9, 0, 0])[2, 1], 1e-9, rtol=1e-15)
 
 
-@pytest.mark.parametrize("w", [[0.0, 0, 0], [1e-12, 0, 0], [3e-3, -2e-3, 1e-3], [0.0099, 0.0014, 0], [0.4, -1.1, 0.3], [0, 0, np.pi - 1e-3]])
+@pytest.mark.parametrize(
+    "w", [[0.0, 0, 0], [1e-12, 0, 0], [3e-3, -2e-3, 1e-3], [0.0099, 0.0014, 0], [0.4, -1.1, 0.3], [0, 0, np.pi - 1e-3]]
+)
 def test_gradients_of_exp_and_log(w):
     w = torch.tensor(w, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(rotation_from_vector, w, atol=1e-8)
@@ -80,7 +87,9 @@ def test_gradients_of_exp_and_log(w):
 
 
 def test_gradient_of_exp_at_zero_is_the_cross_product():
-    jacobian = torch.autograd.functional.jacobian(lambda w: rotation_from_vector(w) @ torch.tensor([1.0, 2.0, 3.0]).double(), torch.zeros(3).double())
+    jacobian = torch.autograd.functional.jacobian(
+        lambda w: rotation_from_vector(w) @ torch.tensor([1.0, 2.0, 3.0]).double(), torch.zeros(3).double()
+    )
     np.testing.assert_allclose(jacobian, [[0, 3, -2], [-3, 0, 1], [2, -1, 0]], atol=1e-15)
 
 
@@ -91,7 +100,7 @@ def test_pose_about_a_pivot(axis, angle, numbers):
     pose = pose_about(axis * angle, t, c)
     point = np.array([12.0, -7.0, 31.0])
     np.testing.assert_allclose(transform_points(pose, point), c + rotation_from_vector(axis * angle) @ (point - c) + t, atol=1e-10)
-    np.testing.assert_allclose(transform_points(pose, c), c + t, atol=1e-10)             # the pivot is only moved
+    np.testing.assert_allclose(transform_points(pose, c), c + t, atol=1e-10)  # the pivot is only moved
     np.testing.assert_allclose(transform_vectors(pose, point), rotation_from_vector(axis * angle) @ point, atol=1e-10)
     second = pose_about(-0.3 * axis, [1.0, 2, 3], c)
     np.testing.assert_allclose(transform_points(second @ pose, point), transform_points(second, transform_points(pose, point)), atol=1e-9)

@@ -1,4 +1,5 @@
 """Views: pixels and rays, sequences of views, and views made from others; curved surfaces."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -14,8 +15,12 @@ CONE = ARM.views([0, 70, 200], [10, -20, 30], (4.0, 5.0, 6.0))
 SHEARED = replace(CONE, v=CONE.v + 0.4 * CONE.u)
 PARALLEL = Views(direction=CONE.centre - CONE.source, origin=CONE.origin, u=CONE.u, v=CONE.v, shape=CONE.shape)
 FLAT = {"cone": CONE, "sheared": SHEARED, "parallel": PARALLEL, "flipped": CONE.flipped()}
-SURFACES = {"cylinder": Cylindrical(700.0, 2.6), "convex cylinder": Cylindrical(-300.0, 4.1), "sphere": Spherical(900.0, (1.2, 3.4)),
-            "convex sphere": Spherical(-400.0, (2.2, 2.9))}
+SURFACES = {
+    "cylinder": Cylindrical(700.0, 2.6),
+    "convex cylinder": Cylindrical(-300.0, 4.1),
+    "sphere": Spherical(900.0, (1.2, 3.4)),
+    "convex sphere": Spherical(-400.0, (2.2, 2.9)),
+}
 EVERY = {**FLAT, **{name: replace(CONE, surface=surface) for name, surface in SURFACES.items()}}
 MOTION = pose_about([0.4, -0.9, 1.3], [10.0, 20.0, -30.0], [1.0, 2.0, 3.0])
 on_flat = pytest.mark.parametrize("views", FLAT.values(), ids=FLAT)
@@ -73,7 +78,9 @@ def test_projection_matrices_agree_with_project():
     for views in (CONE, SHEARED):
         h = np.einsum("nij,pj->npi", views.projection_matrices(), np.c_[points, np.ones(6)])
         np.testing.assert_allclose(h[..., 1::-1] / h[..., 2:], views.project(points), atol=1e-9)
-        np.testing.assert_allclose(np.einsum("nij,nj->ni", views.projection_matrices()[:, :, :3], views.origin - views.source)[:, 2], 1, atol=1e-9)
+        np.testing.assert_allclose(
+            np.einsum("nij,nj->ni", views.projection_matrices()[:, :, :3], views.origin - views.source)[:, 2], 1, atol=1e-9
+        )
 
 
 @on_flat
@@ -164,7 +171,7 @@ def test_curved_surfaces_touch_the_plane_at_the_apex_and_keep_the_pitch(surface)
     np.testing.assert_allclose(views.project((apex + 0.25 * (CONE.source - apex))[:, None])[:, 0], np.tile([row, col], (3, 1)), atol=1e-9)
     pixels = views.rays()[1]
     lift = ((pixels - CONE.rays()[1]) * towards[:, None, None]).sum(-1)
-    assert (np.sign(lift[np.abs(lift) > 1e-3]) == np.sign(surface.radius_mm)).all()         # bent towards the source for positive radii
+    assert (np.sign(lift[np.abs(lift) > 1e-3]) == np.sign(surface.radius_mm)).all()  # bent towards the source for positive radii
     steps = np.linalg.norm(np.diff(pixels, axis=2), axis=-1)
     np.testing.assert_allclose(steps, 2.0, rtol=1e-3)
     flat_far = replace(CONE, surface=replace(surface, radius_mm=1e9)).rays()[1]

@@ -1,4 +1,5 @@
 """From HU to attenuation: values by hand, the air threshold, NaN, units."""
+
 import numpy as np
 import pytest
 
@@ -45,7 +46,9 @@ def test_refusals_name_the_value():
             AttenuationModel(energy_kev=energy)
 
 
-@pytest.mark.parametrize("low, high, is_hu, words", [(-1024, 3000, True, "look like HU"), (0, 0.05, False, "1/mm"), (0, 4095, False, "rescale slope")])
+@pytest.mark.parametrize(
+    "low, high, is_hu, words", [(-1024, 3000, True, "look like HU"), (0, 0.05, False, "1/mm"), (0, 4095, False, "rescale slope")]
+)
 def test_values_that_look_like_hu(low, high, is_hu, words):
     found, sentence = looks_like_hu(np.array([low, high]))
     assert found is is_hu and words in sentence

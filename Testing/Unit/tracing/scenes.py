@@ -1,4 +1,5 @@
 """Small scenes that every test of the ray tracer shares: crooked grids, crooked detectors, nothing symmetric."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -34,7 +35,9 @@ def cone_views():
     """Five cone views of 7 x 9 pixels: three of a C-arm, one with its source inside the grids, one whose detector cuts them."""
     arm = CArm(60.0, 35.0, 7, 9, 2.9, 3.3, principal_offset_mm=(1.3, -2.1), in_plane_deg=17.0)
     outside = arm.views([11.0, 103.0, 251.0], [7.0, -23.0, 41.0], CENTRE)
-    inside = Views(source=CENTRE + [1.03, 0.51, -1.97], origin=CENTRE + [20, -11.3, -9.1], u=[-0.4, 2.6, 0.3], v=[0.2, 0.1, 3.1], shape=(7, 9))
+    inside = Views(
+        source=CENTRE + [1.03, 0.51, -1.97], origin=CENTRE + [20, -11.3, -9.1], u=[-0.4, 2.6, 0.3], v=[0.2, 0.1, 3.1], shape=(7, 9)
+    )
     cutting = Views(source=CENTRE + [3, -40, 8.4], origin=CENTRE + [8.1, 1.3, -7.2], u=[-2.1, 0.4, 0.1], v=[0.1, -0.3, 2.2], shape=(7, 9))
     return Views.concatenate([outside, inside, cutting])
 

@@ -1,4 +1,5 @@
 """Whatever grids, detectors and poses come: no crash, no NaN, nothing read or written outside the volume."""
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +15,9 @@ from XRayTomoLib.tracing.targets import cpu_kernels
 sizes = st.integers(1, 9)
 scales = st.sampled_from([1e-3, 0.5, 1.0, 40.0])
 # half steps hit voxel centres, planes and corners; the rest is anywhere, also very far away
-places = st.one_of(st.integers(-12, 24).map(lambda n: n / 2), st.floats(-12, 12), st.sampled_from([-1e7, 1e7, 1e-12, -0.5 - 1e-9, -0.5 + 1e-9]))
+places = st.one_of(
+    st.integers(-12, 24).map(lambda n: n / 2), st.floats(-12, 12), st.sampled_from([-1e7, 1e7, 1e-12, -0.5 - 1e-9, -0.5 + 1e-9])
+)
 rays = st.lists(st.tuples(*[places] * 6), min_size=1, max_size=5)
 GUARD = 4096
 
@@ -34,7 +37,9 @@ def scenes(draw):
 def projector(scene, method):
     grid, ends = scene
     step = max(float(grid.spacing_mm.min()), float(grid.spacing_mm.max()) / 20)
-    return Projector(grid, single_rays(grid.ras_from_ijk(ends[:, 0]), grid.ras_from_ijk(ends[:, 1])), method=method, backend="cpu", step_mm=step)
+    return Projector(
+        grid, single_rays(grid.ras_from_ijk(ends[:, 0]), grid.ras_from_ijk(ends[:, 1])), method=method, backend="cpu", step_mm=step
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -43,8 +48,8 @@ def projector(scene, method):
 def test_values_and_derivatives_are_finite_and_read_nothing_outside(method, scene, dtype):
     A = projector(scene, method)
     count = int(np.prod(A.domain_shape))
-    memory = torch.full((count + 2 * GUARD,), float("nan"), dtype=dtype)      # what lies before and behind the volume shows when it is read
-    x = memory[GUARD:GUARD + count].view(A.domain_shape)
+    memory = torch.full((count + 2 * GUARD,), float("nan"), dtype=dtype)  # what lies before and behind the volume shows when it is read
+    x = memory[GUARD : GUARD + count].view(A.domain_shape)
     x[:] = torch.linspace(0.1, 1.0, count, dtype=dtype).view(A.domain_shape)
     p, (value, rows) = A(x), A.jacobian(x)
     assert torch.isfinite(p).all() and torch.isfinite(value).all() and torch.isfinite(rows).all()
@@ -60,7 +65,7 @@ def test_adjoint_is_finite_and_writes_nothing_outside(method, scene, real):
     A = projector(scene, method)
     listed, (nz, ny, nx) = A._rays("cpu").numpy(), A.domain_shape
     kernel, weights = cpu_kernels(real, False, method)["listed_adjoint"], np.ones(len(listed), real)
-    for z0 in range(nz):                                                      # a slab of one layer at a time
+    for z0 in range(nz):  # a slab of one layer at a time
         memory = np.full(nx * ny + 2 * GUARD, np.pi, real)
         slab = memory[GUARD:-GUARD]
         slab[:] = 0

@@ -1,4 +1,5 @@
 """Derivatives by the volume and by every tensor of the views: against central differences, against the reference, and the Jacobian."""
+
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,7 @@ def small_views(surface):
 @pytest.mark.parametrize("method", LINEAR)
 @pytest.mark.parametrize("surface", NAMES)
 def test_every_tensor_against_central_differences(surface, method, backend):
-    views = small_views(surface) if backend == "cpu" else small_views(surface).cropped(1, 0, 1, 2)      # the reference is slow
+    views = small_views(surface) if backend == "cpu" else small_views(surface).cropped(1, 0, 1, 2)  # the reference is slow
     x = noise(SMALL, torch.float64).requires_grad_()
 
     def traced(x, *tensors):
@@ -86,7 +87,7 @@ def test_gradients_are_those_of_the_reference(grid, method):
     for backend, dtype in (("cpu", torch.float32), ("torch", torch.float64)):
         x, tensors = noise(GRIDS[grid], dtype).requires_grad_(), as_tensors(views, NAMES["flat"])
         p = project(x, GRIDS[grid], replace(views, **dict(zip(NAMES["flat"], tensors))), method=method, backend=backend)
-        seen = p.detach() > 0                       # at 0 the largest sample may be any, or none
+        seen = p.detach() > 0  # at 0 the largest sample may be any, or none
         (p * seen * weights.to(dtype)).sum().backward()
         gradients.append([x.grad, *(t.grad for t in tensors)])
     for compiled, reference in zip(*gradients):
@@ -114,7 +115,7 @@ def test_jacobian_holds_derivatives_in_ras():
         moved = [replace(views, source=views.source + sign * step * torch.eye(3)[axis].numpy()) for sign in (1, -1)]
         difference = (project(x, grid, moved[0]) - project(x, grid, moved[1])) / (2 * step)
         error = (rows[..., 0, axis] - difference).abs()
-        assert float(error.median()) < 1e-8 and float((error > 1e-5).double().mean()) < 0.02     # a few rays cross an edge of the voxels
+        assert float(error.median()) < 1e-8 and float((error > 1e-5).double().mean()) < 0.02  # a few rays cross an edge of the voxels
 
 
 def test_large_projections_take_the_way_of_two_passes(monkeypatch):

@@ -1,4 +1,5 @@
 """What may be put in: number types, channels, batches, operators; what is refused, and in which words."""
+
 import re
 
 import numpy as np
@@ -101,7 +102,9 @@ def test_skipping_air_changes_nothing(surface, dtype):
     grid = CartesianGrid.centred((33, 41, 50), 0.3, [5, -7, 3])
     with_map, without = (project(sparse(dtype), grid, VIEWS[surface], skip_air=skip) for skip in (True, False))
     assert float(without.abs().max()) > 0.1
-    torch.testing.assert_close(with_map, without, rtol=1e-5 if dtype != torch.float64 else 1e-12, atol=1e-6 if dtype != torch.float64 else 1e-13)
+    torch.testing.assert_close(
+        with_map, without, rtol=1e-5 if dtype != torch.float64 else 1e-12, atol=1e-6 if dtype != torch.float64 else 1e-13
+    )
 
 
 def test_map_of_air_follows_the_volume():
@@ -185,11 +188,23 @@ REFUSED = {
     "lookup": (lambda: Projector(*A_TINY, lookup=np.zeros(256)), ProjectionError, "lookup has 256 values"),
     "shape": (lambda: Projector(*A_TINY)(torch.zeros(4, 3, 2)), ValueError, r"shape \(4, 3, 2\).*expected \[..., 2, 3, 4\]"),
     "projections' shape": (lambda: Projector(*A_TINY).T(torch.zeros(5, 9, 7)), ValueError, r"\(5, 9, 7\).*expected \[..., 5, 7, 9\]"),
-    "type": (lambda: Projector(*A_TINY)(torch.zeros(2, 3, 4, dtype=torch.int32)), ProjectionError, "torch.int32: expected float32, float64"),
-    "type of projections": (lambda: Projector(*A_TINY).T(torch.zeros(5, 7, 9).half()), ProjectionError, "torch.float16: expected float32 or float64"),
+    "type": (
+        lambda: Projector(*A_TINY)(torch.zeros(2, 3, 4, dtype=torch.int32)),
+        ProjectionError,
+        "torch.int32: expected float32, float64",
+    ),
+    "type of projections": (
+        lambda: Projector(*A_TINY).T(torch.zeros(5, 7, 9).half()),
+        ProjectionError,
+        "torch.float16: expected float32 or float64",
+    ),
     "codes without lookup": (lambda: Projector(*A_TINY)(torch.zeros(2, 3, 4).short()), ProjectionError, "int16 needs `lookup`"),
     "gradient of half": (lambda: Projector(*A_TINY)(torch.zeros(2, 3, 4).half().requires_grad_()), ProjectionError, "without gradients"),
-    "adjoint of maximum": (lambda: Projector(*A_TINY, method="maximum").T(torch.zeros(5, 7, 9)), ProjectionError, "not linear and has no adjoint"),
+    "adjoint of maximum": (
+        lambda: Projector(*A_TINY, method="maximum").T(torch.zeros(5, 7, 9)),
+        ProjectionError,
+        "not linear and has no adjoint",
+    ),
     "stack": (lambda: Stack([Projector(*A_TINY), Projector(GRID, FLAT)]), ValueError, "only over one domain"),
     "product": (lambda: Projector(*A_TINY) @ Projector(GRID, FLAT), ValueError, "cannot follow"),
 }
@@ -213,6 +228,7 @@ def test_missing_cuda_says_what_is_missing():
 
 def test_missing_numba_gives_way_to_the_reference_and_says_so_once(monkeypatch, caplog):
     import sys
+
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.setattr("XRayTomoLib.tracing.projector._announced", set())
     assert choose_backend("auto") == choose_backend("auto") == "torch"

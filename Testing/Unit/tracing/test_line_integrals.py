@@ -1,4 +1,5 @@
 """Line integrals against what is known without a ray tracer: boxes, ellipsoids, chords, and changes of the world's frame."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_interpolating_methods_by_hand(method):
     start, end, expected = BY_HAND["both ends inside, across voxels"]
     assert integrals(UNIT, [start], [end], method=method)[0] == pytest.approx(expected, rel=1e-9)
     bright = torch.zeros(8, 8, 8, dtype=torch.float64)
-    bright[3, 4, 5] = 1.0                                        # centre at RAS (3, 1, -1)
+    bright[3, 4, 5] = 1.0  # centre at RAS (3, 1, -1)
     assert integrals(UNIT, [(3, -50, -1)], [(3, 50, -1)], bright, method, step_mm=0.01)[0] == pytest.approx(2.0, rel=1e-4)
     assert integrals(UNIT, [(3.5, -50, -1)], [(3.5, 50, -1)], bright, method, step_mm=0.01)[0] == pytest.approx(1.5, rel=1e-4)
     assert integrals(UNIT, [(3.5, -50, -2)], [(3.5, 50, -2)], bright, method, step_mm=0.01)[0] == pytest.approx(0.75, rel=1e-4)
@@ -94,7 +95,7 @@ def test_interpolating_methods_by_hand(method):
 def test_maximum_by_hand():
     volume = torch.zeros(8, 8, 8, dtype=torch.float64)
     volume[3, 4, 5], volume[3, 6, 5] = 0.7, 0.4
-    rays = [(3, -50, -1), (3, 50, -1)], [(3, 50, -1), (3, 3.5, -1)]    # the second stops before it meets the larger voxel
+    rays = [(3, -50, -1), (3, 50, -1)], [(3, 50, -1), (3, 3.5, -1)]  # the second stops before it meets the larger voxel
     np.testing.assert_allclose(integrals(UNIT, *rays, volume, "maximum"), [0.7, 0.4], rtol=1e-12)
 
 
@@ -134,7 +135,9 @@ def test_boxes_of_whole_voxels_are_exact(grid):
 def test_ellipsoids_converge_with_resolution(method):
     """Error against the exact chords falls as the voxels shrink and stays below that of a shift by half a voxel."""
     turn = rigid_motion()[:3, :3]
-    phantom = Phantom("two", (Ellipsoid(tuple(CENTRE), (5.1, 3.7, 4.4), 0.02, turn), Ellipsoid(tuple(CENTRE + [1.5, -0.7, 1.1]), (1.4, 2.1, 1.2), 0.05)))
+    phantom = Phantom(
+        "two", (Ellipsoid(tuple(CENTRE), (5.1, 3.7, 4.4), 0.02, turn), Ellipsoid(tuple(CENTRE + [1.5, -0.7, 1.1]), (1.4, 2.1, 1.2), 0.05))
+    )
     views = cone_views()[:3].resampled((21, 27))
     exact = phantom.line_integrals(*views.rays())
     errors = []
@@ -170,8 +173,19 @@ def test_metres_in_place_of_millimetres(beam, method):
     """Lengths a thousandth, integrals a thousandth."""
     grid, views, metres = GRIDS["oblique"], beam(), np.diag([1e-3, 1e-3, 1e-3, 1.0])
     x = noise(grid, torch.float64)
-    assert relative(1e3 * project(x, grid.transformed(metres), views.transformed(metres), method=method), project(x, grid, views, method=method)) < 1e-10
-    assert relative(1e3 * project(x.float(), grid.transformed(metres), views.transformed(metres), method=method), project(x, grid, views, method=method)) < 1e-5
+    assert (
+        relative(
+            1e3 * project(x, grid.transformed(metres), views.transformed(metres), method=method), project(x, grid, views, method=method)
+        )
+        < 1e-10
+    )
+    assert (
+        relative(
+            1e3 * project(x.float(), grid.transformed(metres), views.transformed(metres), method=method),
+            project(x, grid, views, method=method),
+        )
+        < 1e-5
+    )
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -183,10 +197,10 @@ def test_order_and_direction_of_the_voxel_axes_do_not_matter(order, method):
     matrix = grid.ijk_to_ras.copy()
     last = grid.shape[2] - 1
     matrix[:3, 3] += last * matrix[:3, 0]
-    matrix[:3, 0] *= -1                                           # i reversed
+    matrix[:3, 0] *= -1  # i reversed
     permuted = np.eye(4)
     permuted[:3, :3], permuted[:3, 3] = matrix[:3, list(order)], matrix[:3, 3]
-    axes = [2 - a for a in order[::-1]]                           # (k, j, i) of the new array in the old one
+    axes = [2 - a for a in order[::-1]]  # (k, j, i) of the new array in the old one
     y = x.flip(2).permute(axes).contiguous()
     assert relative(project(y, CartesianGrid(y.shape, permuted), views, method=method), project(x, grid, views, method=method)) < 1e-11
 
@@ -199,7 +213,7 @@ def test_reversed_rays_and_other_views_do_not_matter(method):
     back = replace(views, surface=FreePixels(start, end))
     x = noise(grid, torch.float64)
     forth = project(x, grid, views, method=method)
-    if method != "trilinear":                                     # its last, shorter step lies at the other end
+    if method != "trilinear":  # its last, shorter step lies at the other end
         assert relative(project(x, grid, back, method=method), forth) < 1e-11
     A = Projector(grid, views, method=method)
     for picked in (3, slice(1, 4), [4, 0]):
@@ -218,7 +232,7 @@ def test_value_follows_the_end_point_without_jumps(method):
     ends = CENTRE + steps[:, None] * towards
     p = integrals(grid, CENTRE - 40 * towards, ends, x, method)
     assert p[0] == 0 and p[-1] > 1
-    slack = 4 if method == "trilinear" else 1.0001                # the last sample also moves, by half the way
+    slack = 4 if method == "trilinear" else 1.0001  # the last sample also moves, by half the way
     assert abs(np.diff(p)).max() <= slack * float(x.max()) * (steps[1] - steps[0])
 
 

@@ -1,4 +1,5 @@
 """Compiled kernels against the plain torch reference: every method on every detector through every grid, values and adjoints."""
+
 import pytest
 import torch
 from Unit.tracing.scenes import GRIDS, LINEAR, VIEWS, noise, relative

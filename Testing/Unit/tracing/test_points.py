@@ -1,4 +1,5 @@
 """A landmark's projection and the picture of a bright voxel at the same place agree: no half pixel, no mirrored axis."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,11 @@ from Unit.tracing.scenes import CENTRE, LINEAR, TURN, grid_about
 from XRayTomoLib.geometry import CArm
 from XRayTomoLib.tracing import project
 
-VOLUMES = {"oblique": TURN @ np.diag([0.9, 1.1, 1.3]), "left-handed": TURN @ np.diag([-0.9, 1.1, 1.3]),
-           "sheared": TURN @ np.array([[0.9, 0.3, 0], [0, 1.1, 0.2], [0, 0, 1.3]])}
+VOLUMES = {
+    "oblique": TURN @ np.diag([0.9, 1.1, 1.3]),
+    "left-handed": TURN @ np.diag([-0.9, 1.1, 1.3]),
+    "sheared": TURN @ np.array([[0.9, 0.3, 0], [0, 1.1, 0.2], [0, 0, 1.3]]),
+}
 ARM = CArm(1000.0, 600.0, 240, 300, 0.13, 0.17, principal_offset_mm=(5.0, -3.0), in_plane_deg=25.0)
 VIEWS = {"turned": ARM.views([20, 110], [15, -35], CENTRE), "mirrored": replace(ARM, flipped=True).views([20, 110], [15, -35], CENTRE)}
 
