@@ -207,10 +207,12 @@ GOOD = {"source": [0, -1, 0], "origin": [0, 1, 0], "u": [1, 0, 0], "v": [0, 0, 1
 
 @pytest.mark.parametrize("change, words", [
     ({"source": None}, "either a source .* or a direction"), ({"direction": [0, 1, 0]}, "either a source .* or a direction"),
-    ({"shape": (0, 3)}, r"detector shape \(0, 3\)"), ({"shape": (2.5, 3)}, r"detector shape \(2.5, 3\)"), ({"shape": None}, "detector shape None"),
+    ({"shape": (0, 3)}, r"detector shape \(0, 3\)"), ({"shape": (2.5, 3)}, r"detector shape \(2.5, 3\)"),
+    ({"shape": None}, "detector shape None"),
     ({"origin": [np.nan, 0, 0]}, "views.origin has values that are not finite"), ({"u": None}, "views.u is missing"),
     ({"u": [1, 0]}, "views.u has shape"), ({"u": [0, 0, 2]}, "view 0: u .* span no detector"), ({"v": [0, 0, 0]}, "span no detector"),
-    ({"u": [[1, 0, 0]] * 2, "v": [[0, 0, 1]] * 3}, "views.u has 2 rows, the other vectors have 3"), ({"times": [1, 2]}, "views.times has 2 values"),
+    ({"u": [[1, 0, 0]] * 2, "v": [[0, 0, 1]] * 3}, "views.u has 2 rows, the other vectors have 3"),
+    ({"times": [1, 2]}, "views.times has 2 values"),
     ({"surface": FreePixels(np.zeros((1, 3, 2, 3)))}, r"free pixels of shape \(1, 3, 2, 3\): expected .* \(1, 2, 3, 3\)"),
 ])  # fmt: skip
 def test_impossible_views_are_refused(change, words):
@@ -219,7 +221,8 @@ def test_impossible_views_are_refused(change, words):
 
 
 @pytest.mark.parametrize("action, words", [
-    (lambda: CONE.binned(0), "binning 0 x 0"), (lambda: CONE.binned((2, 8)), "leaves no pixel"), (lambda: CONE.resampled((0, 3)), "at least 1"),
+    (lambda: CONE.binned(0), "binning 0 x 0"), (lambda: CONE.binned((2, 8)), "leaves no pixel"),
+    (lambda: CONE.resampled((0, 3)), "at least 1"),
     (lambda: CONE.cropped(3, 0, 3, 2), "leaves the detector of 5 x 7"), (lambda: CONE.cropped(0, -1, 1, 1), "leaves the detector"),
     (lambda: PARALLEL.rays(), "parallel rays have no ends"), (lambda: PARALLEL.projection_matrices(), "cone-beam views only"),
     (lambda: Views.concatenate([]), "no views"), (lambda: Views.concatenate([CONE, PARALLEL]), "kind of beam are the same"),
