@@ -23,7 +23,7 @@ from .targets import mesh_kernels
 
 LIBRARY = "xraytomo"
 LEAF = 4                        # most triangles in a leaf of the tree
-PIXELS = 1 << 20                # pixels whose crossings are kept at a time for the gradient
+PIXELS = 1 << 18                # pixels whose crossings are kept at a time
 PAIRS = 1 << 15                 # rays x triangles that the reference takes at a time
 
 
@@ -37,20 +37,23 @@ class Surface:
     reference: bool
 
 
-_trees = weakref.WeakKeyDictionary()    # mesh -> (version of its vertices, faces, boxes)
+_ready = weakref.WeakKeyDictionary()    # mesh -> [version of its vertices, faces, (faces, boxes) of the tree or None]
 NO_BOXES = torch.empty(0, 6, dtype=torch.float64)
 
 
 def surface_of(mesh, rays, backend="auto"):
-    """The Surface of a mesh for these rays; an open one raises MeshError. Trees are kept as long as the mesh lives unchanged."""
-    mesh.require_closed()
-    vertices, reference = torch.as_tensor(mesh.vertices).cpu(), choose_backend(backend) == "torch"
-    if reference or rays.shape[1] == 6:
-        return Surface(vertices, torch.from_numpy(np.array(mesh.faces)), NO_BOXES, reference)
-    version, known = getattr(mesh.vertices, "_version", 0), _trees.get(mesh)
+    """The Surface of a mesh for these rays; an open one raises MeshError. What is found out is kept as long as the mesh lives unchanged."""
+    vertices, version = torch.as_tensor(mesh.vertices).cpu(), getattr(mesh.vertices, "_version", 0)
+    known = _ready.get(mesh)
     if known is None or known[0] != version:
-        known = _trees[mesh] = version, *(torch.from_numpy(a) for a in tree(vertices.detach().numpy(), mesh.faces))
-    return Surface(vertices, known[1], known[2], reference)
+        mesh.require_closed()
+        known = _ready[mesh] = [version, torch.from_numpy(np.array(mesh.faces)), None]
+    reference = choose_backend(backend) == "torch"
+    if reference or rays.shape[1] == 6:
+        return Surface(vertices, known[1], NO_BOXES, reference)
+    if known[2] is None:
+        known[2] = [torch.from_numpy(a) for a in tree(vertices.detach().numpy(), mesh.faces)]
+    return Surface(vertices, *known[2], reference)
 
 
 def tree(vertices, faces):
@@ -86,7 +89,7 @@ NONE, NO_NUMBERS = np.empty(0), np.empty(0, np.int64)
 
 def _compiled(vertices, faces, boxes, rays, shape, chords=NONE, heads=NO_NUMBERS, found=(NO_NUMBERS, NONE, NO_NUMBERS)):
     """Notes all crossings (`note` of kernels/mesh.py) with the drivers for flat detectors or for lists."""
-    rays, corners = rays.detach().contiguous().numpy(), vertices.detach()[faces].contiguous().numpy()
+    rays, corners = rays.detach().contiguous().numpy(), vertices.detach().numpy()[faces.numpy()]
     notes = (chords, heads, *found)
     if rays.shape[1] == 2:
         block = max(1, min(4096, len(rays) // (4 * cpu.THREADS)))

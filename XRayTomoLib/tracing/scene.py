@@ -42,11 +42,14 @@ class SceneVolume:
         if np.ndim(self.nothing) and np.shape(self.nothing) != self.grid.shape:
             raise ProjectionError(f"the mask of nothing has shape {np.shape(self.nothing)}: expected that of the grid, {self.grid.shape}")
 
-    hides = True
-
     @property
     def lead(self):
         return tuple(self.mu.shape[:-3])
+
+    @property
+    def hides(self):
+        """Whether lower priorities do not show everywhere: a volume of nothing hides nothing."""
+        return self.mesh is not None
 
     @cached_property
     def empty(self):
@@ -134,80 +137,66 @@ class Scene:
         return f"Scene({', '.join(f'{n} {kind}' for kind, n in kinds.items())})"
 
     def __call__(self, views):
-        step = max(1, PIXELS // (views.shape[0] * views.shape[1]))
-        return torch.cat([self._picture(views[i:i + step]) for i in range(0, len(views), step)], -3)
-
-    def _picture(self, views):
         rays = world_rays(views, np.concatenate([o.points_ras for o in self.objects]))
-        trace = _Trace(views, rays, self.options)
-        total = torch.zeros(*self.lead, len(views), *views.shape, dtype=self.dtype, device=self.device)
-        for o in self.objects:
-            hiders = [h for h in self.objects if h.hides and h.priority > o.priority]
-            picture = trace.volume(o, hiders) if isinstance(o, SceneVolume) else trace.mesh(o, hiders)
-            total = total + picture.to(total)
-        return total
+        pictures = [self._whole(o, views, rays).to(self.device, self.dtype) for o in self.objects]
+        total = sum(pictures[1:], pictures[0])
+        pairs = [(o, [h for h in self.objects if h.hides and h.priority > o.priority]) for o in self.objects]
+        pairs = [(o, hiders) for o, hiders in pairs if hiders]
+        if pairs:
+            pixels = views.shape[0] * views.shape[1]
+            step, each = max(1, PIXELS // pixels), 1 if rays.shape[1] == 6 else pixels
+            parts = [_Part(rays[i * each:(i + step) * each], views.shape, self.options) for i in range(0, len(views), step)]
+            total = total - torch.cat([sum(p.hidden(o, hiders).to(self.device, self.dtype) for o, hiders in pairs) for p in parts], -3)
+        return total.expand(*self.lead, -1, -1, -1)
+
+    def _whole(self, o, views, rays):
+        """The picture [..., views, rows, cols] of an object that nothing hides."""
+        if isinstance(o, SceneVolume):
+            return Projector(o.grid, views, **self.options)(o.values())
+        lengths = chords(surface_of(o.mesh, rays, self.options["backend"]), rays, views.shape)
+        return o.mu.to(lengths.device)[..., None, None, None] * lengths.reshape(len(views), *views.shape)
 
 
-class _Trace:
-    """The objects of a scene seen in some views; crossings are found once an object."""
+class _Part:
+    """What is hidden on the rays of some views; crossings are found once an object."""
 
-    def __init__(self, views, rays, options):
-        self.views, self.rays, self.options = views, rays, options
-        self.shape = list(views.shape)
-        self.pixels = len(views) * views.shape[0] * views.shape[1]
+    def __init__(self, rays, shape, options):
+        self.rays, self.shape, self.options = rays, list(shape), options
+        self.pixels = len(rays) * (shape[0] * shape[1] if rays.shape[1] == 6 else 1)
         self.found = {}
 
-    def volume(self, o, hiders):
-        """Line integrals [..., views, rows, cols] of the parts of a volume that nothing hides."""
-        mu = o.values()
-        p = Projector(o.grid, self.views, **self.options)(mu)
-        ray, start, end = self._hidden(hiders)
-        if not len(ray):
-            return p
-        pieces = Projector(o.grid, _as_views(start, end), **self.options)(mu)[..., 0, 0, :]
-        hidden = torch.zeros(*p.shape[:-3], self.pixels, dtype=p.dtype, device=p.device).index_add(-1, ray.to(p.device), pieces)
-        return p - hidden.reshape(p.shape)
-
-    def mesh(self, o, hiders):
-        """mu times the length of the ray inside the mesh and outside of what hides it."""
-        length = chords(self._surface(o), self.rays, self.shape).reshape(-1)
-        ray, a, inside, cover = self._pieces([o], hiders)
-        if len(ray):
-            start, end = rays_at(self.rays, self.shape, ray)
-            length = length.index_add(0, ray, -(inside * cover.clamp(max=1)) * a.diff(dim=1)[:, 0] * norm(end - start))
-        return o.mu.to(length.device)[..., None, None, None] * length.reshape(len(self.views), *self.shape)
-
-    def _hidden(self, hiders):
-        """Pieces of rays inside any of the hiders: ray [m], start and end [m, 3] in RAS."""
-        ray, a, _, cover = self._pieces([], hiders)
-        ray, a = ray[cover > 0], a[cover > 0]
+    def hidden(self, o, hiders):
+        """Integrals [..., views, rows, cols] of an object over the pieces of the rays that lie inside any of the hiders."""
+        ray, a, inside = self._pieces([] if isinstance(o, SceneVolume) else [o], hiders)
         start, end = rays_at(self.rays, self.shape, ray)
-        along = end - start
-        return ray, start + a[:, :1] * along, start + a[:, 1:] * along
+        start, end = (start + a[:, i:i + 1] * (end - start) for i in (0, 1))
+        if isinstance(o, SceneMesh):
+            pieces = o.mu.to(a.device)[..., None] * (inside * norm(end - start))
+        elif len(ray):
+            pieces = Projector(o.grid, _as_views(start, end), **self.options)(o.values())[..., 0, 0, :]
+        else:
+            pieces = o.mu.new_zeros((*o.lead, 0))
+        total = torch.zeros(*o.lead, self.pixels, dtype=pieces.dtype, device=pieces.device).index_add(-1, ray.to(pieces.device), pieces)
+        return total.reshape(*o.lead, -1, *self.shape)
 
     def _pieces(self, own, hiders):
-        """The rays cut at all crossings: ray [m], ends of the piece [m, 2] in [0, 1], how often it is inside `own`, and inside `hiders`."""
-        groups = [self._crossings(h) for h in (*own, *hiders) if hiders]
-        groups = [(*g, len(own) == 0 or i > 0) for i, g in enumerate(groups) if g is not None]
-        if not groups:
-            none = torch.zeros(0, dtype=torch.int64)
-            return none, torch.zeros(0, 2, dtype=torch.float64), none, none
-        ray, a, sign = (torch.cat(t) for t in zip(*(g[:3] for g in groups)))
-        hiding = torch.cat([torch.full_like(g[2], g[3]) for g in groups])
-        order = torch.from_numpy(np.lexsort((to_numpy(a), to_numpy(ray))))
-        ray, a, sign, hiding = ray[order], a[order].clamp(0, 1), sign[order], hiding[order]
-        inside, cover = -(sign * (1 - hiding)).cumsum(0), -(sign * hiding).cumsum(0)    # closed surfaces: 0 again after each ray
-        piece = (ray[1:] == ray[:-1]) & (a[1:] > a[:-1])
-        return ray[:-1][piece], torch.stack([a[:-1], a[1:]], 1)[piece], inside[:-1][piece], cover[:-1][piece]
+        """Pieces between crossings that lie inside any of the hiders: ray [m], ends [m, 2] in [0, 1], how often inside `own` [m]."""
+        groups = [self._crossings(o) for o in (*own, *hiders)]
+        ray, sign = (np.concatenate([g[i].numpy() for g in groups]) for i in (0, 2))
+        hiding = np.repeat([i >= len(own) for i in range(len(groups))], [len(g[0]) for g in groups])
+        a = torch.cat([g[1] for g in groups]).clamp(0, 1)
+        order = np.lexsort((a.detach().numpy(), ray))
+        ray, sign, hiding, a = ray[order], sign[order], hiding[order], a[torch.from_numpy(order)]
+        inside, cover = -np.cumsum(sign * ~hiding), -np.cumsum(sign * hiding)       # closed surfaces: 0 again after each ray
+        longer = (ray[1:] == ray[:-1]) & (cover[:-1] > 0) & (np.diff(a.detach().numpy()) > 0)
+        first = torch.from_numpy(np.flatnonzero(longer))
+        return torch.from_numpy(ray)[first], torch.stack([a[first], a[first + 1]], 1), torch.from_numpy(inside)[first]
 
     def _crossings(self, o):
-        """Crossings of all rays with the surface of an object, or None where it has none."""
+        """Crossings of all rays with the surface of an object."""
         if id(o) not in self.found:
-            self.found[id(o)] = None if o.mesh is None else crossings(self._surface(o), self.rays, self.shape)
+            self.found[id(o)] = crossings(surface_of(o.mesh, self.rays, self.options["backend"]), self.rays, self.shape)
         return self.found[id(o)]
-
-    def _surface(self, o):
-        return surface_of(o.mesh, self.rays, self.options["backend"])
 
 
 def _as_views(start, end):

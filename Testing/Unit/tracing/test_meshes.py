@@ -204,6 +204,14 @@ def test_pose_gradient_against_central_differences(backend):
     assert (gradient - central).norm() < 1e-5 * central.norm()
 
 
+def test_the_operator_is_one_that_torch_accepts(backend):
+    mesh, views = TriangleMesh.box(20.0), ARM.resampled(3, 4).views(20, 10)
+    rays = world_rays(views, mesh.vertices)
+    surface = surface_of(mesh, rays, backend)
+    given = (surface.vertices.requires_grad_(), surface.faces, surface.boxes, surface.reference, rays.requires_grad_(), [3, 4])
+    torch.library.opcheck(torch.ops.xraytomo.mesh_chords, given)
+
+
 def test_second_derivative_is_refused(backend):
     mesh = TriangleMesh.box(20.0)
     vertices = torch.tensor(np.array(mesh.vertices), requires_grad=True)

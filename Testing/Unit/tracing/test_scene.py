@@ -128,6 +128,15 @@ def test_channels_broadcast():
         assert close(p[i], single, 1e-12)
 
 
+def test_views_a_few_at_a_time_make_the_same_picture(monkeypatch):
+    views, objects = ARM.views([0, 30, 60, 90], 10), [SceneVolume(GRID, MU), SceneMesh(BLOCK, 0.3)]
+    for seen in (views, replace(views, surface=Cylindrical(1020.0, 8.5))):
+        at_once = Scene(objects)(seen)
+        with monkeypatch.context() as patch:
+            patch.setattr("XRayTomoLib.tracing.scene.PIXELS", 1)
+            assert close(Scene(objects)(seen), at_once, 1e-12)
+
+
 def test_targets_agree():
     objects = [SceneVolume(GRID, MU), SceneMesh(BLOCK, 0.3), SceneMesh(TriangleMesh.sphere(8.0, 3, (5, 0, 0)), 0.1, 2)]
     pytest.importorskip("numba", reason="the CPU kernels need numba")
