@@ -13,6 +13,7 @@ from .targets import cpu_kernels
 
 THREADS = int(os.environ.get("XRAYTOMO_THREADS", 0)) or os.cpu_count() or 1
 TILE = 16                       # pixels a side
+WINDOW = 1 << 16                # voxels that a tile may copy at a time
 MOST_VOXELS = 2**31 - 1         # of one slab: the kernels count in 32 bits
 NO_TABLE = np.zeros(0, np.float32)
 NO_MAP = np.zeros(0, np.uint8)
@@ -55,9 +56,9 @@ def number_type(volume, table):
 
 
 def scratch(channels, dtype):
-    """Working memory of one task: rays, values, whole and fractional numbers of a tile."""
+    """Working memory of one task: rays, values, whole and fractional numbers of a tile, a window of the volume."""
     n = TILE * TILE
-    return np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((n, 3), np.int32), np.empty((n, 5), dtype)
+    return np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((5, n), np.int32), np.empty((5, n), dtype), np.empty(WINDOW, dtype)
 
 
 def forward(volume, table, rays, shape, metric, method, step, occupancy):

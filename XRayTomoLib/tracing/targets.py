@@ -134,7 +134,7 @@ def mesh_kernels():
     """Names of the CPU kernels for triangle meshes: float64, operations as they are written."""
     if "mesh" not in _loaded:
         given = {"device": cpu_decorator(fastmath=False), "real": np.float64, "coded": False}
-        _loaded["mesh"] = load_files(variant_folder("cpu-mesh"), (*PER_RAY, "cpu_tiles", "mesh"), given)
+        _loaded["mesh"] = load_files(variant_folder("cpu-mesh"), ("frame", "mesh"), given)
     return _loaded["mesh"]
 
 
@@ -143,7 +143,7 @@ def cpu_kernels(real, coded, method):
     key = (real, coded, method)
     if key not in _loaded:
         folder = variant_folder(f"cpu-{real}-{'coded' if coded else 'number'}-{method}")
-        given = {"device": cpu_decorator(), "real": getattr(np, real), "coded": coded}
+        given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), "real": getattr(np, real), "coded": coded}
         rays = load_files(folder, (*PER_RAY, "cpu_tiles"), given)
         chosen = {"tile": rays[f"{method}_tile"], "pixel_grad": rays[f"{method}_pixel_grad"], "adjoint": rays.get(f"{method}_adjoint")}
         _loaded[key] = load_files(folder, ("cpu_drivers",), {**rays, **chosen})

@@ -1,7 +1,7 @@
 """CPU drivers of one method: `tile`, `pixel_grad` and `adjoint` are put in by targets.py."""
 
 @device
-def bundle_forward(v, table, nx, ny, nz, metric, step, occupancy, bundles, rows, cols, out, q0, q1, side, rays, values, whole, part):
+def bundle_forward(v, table, nx, ny, nz, metric, step, occupancy, bundles, rows, cols, out, q0, q1, side, rays, values, whole, part, window):
     """Tiles q0..q1 of side x side pixels over all views; out [channels, views, rows, cols]."""
     across = (cols + side - 1) // side
     down = (rows + side - 1) // side
@@ -13,7 +13,7 @@ def bundle_forward(v, table, nx, ny, nz, metric, step, occupancy, bundles, rows,
         r1 = min(r0 + side, rows)
         c1 = min(c0 + side, cols)
         n = fill_bundle(bundles[i], r0, r1, c0, c1, rays)
-        tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part)
+        tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window)
         for channel in range(v.shape[0]):
             p = 0
             for r in range(r0, r1):
@@ -23,12 +23,12 @@ def bundle_forward(v, table, nx, ny, nz, metric, step, occupancy, bundles, rows,
 
 
 @device
-def listed_forward(v, table, nx, ny, nz, metric, step, occupancy, ends, out, q0, q1, side, rays, values, whole, part):
+def listed_forward(v, table, nx, ny, nz, metric, step, occupancy, ends, out, q0, q1, side, rays, values, whole, part, window):
     """Blocks q0..q1 of side x side listed rays; out [channels, n]."""
     for q in range(q0, q1):
         first = q * side * side
         n = fill_listed(ends, first, min(first + side * side, len(ends)), rays)
-        tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part)
+        tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window)
         for channel in range(v.shape[0]):
             for p in range(n):
                 out[channel, first + p] = values[channel, p]

@@ -2,9 +2,13 @@
 
 v [channels, voxels]; rays [n, 6] start and direction; values [channels, n].
 """
-from math import sqrt
+from math import floor, sqrt
 
 from numpy import int32 as i32
+from numpy import uint32 as u32
+from numpy import uint64 as u64
+
+RUN = 16        # voxels copied, and planes taken, at a time
 
 
 @device
@@ -29,65 +33,217 @@ def fill_listed(ends, q0, q1, rays):
 
 
 @device
-def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part):
-    """Joseph a run of planes at a time over all rays of the tile, so that voxels are read while they are in the cache.
+def joseph_start(v, table, nx, ny, nz, metric, rays, n, values, whole, part):
+    """Frame of each ray of the tile, and in `values` what its cut end planes have too much.
 
-    whole [n, 3]: major axis and inner planes; part [n, 5]: intercepts, slopes, mm per plane.
+    whole [3, n]: major axis, planes first <= k < stop; part [5, n]: b and c on plane 0, their slopes, mm per plane.
     """
+    for q in range(n):
+        dx = rays[q, 3]
+        dy = rays[q, 4]
+        dz = rays[q, 5]
+        m = major_axis(dx, dy, dz)
+        d_m, d_b, d_c = turn(m, dx, dy, dz)
+        s_m, s_b, s_c = turn(m, rays[q, 0], rays[q, 1], rays[q, 2])
+        nm, nb, nc = turn(m, nx, ny, nz)
+        b, c, db, dc, first, stop = joseph_planes(nm, nb, nc, s_m, s_b, s_c, d_m, d_b, d_c)
+        whole[0, q] = m
+        whole[1, q] = first
+        whole[2, q] = stop
+        part[0, q] = b
+        part[1, q] = c
+        part[2, q] = db
+        part[3, q] = dc
+        part[4, q] = real(sqrt(length_mm(metric, dx, dy, dz)) / abs(d_m)) if d_m != 0.0 else real(0)
+        values[q] = real(0)
+        e0, lack0, e1, lack1 = joseph_ends(nm, s_m, d_m)
+        if (e0 >= 0 or e1 >= 0) and d_m != 0.0:
+            sm, sb, sc = turn(m, 1, nx, nx * ny)
+            if e0 >= 0:
+                values[q] -= lack0 * joseph_edge(v, table, e0, nb, nc, sm, sb, sc, b, c, db, dc)
+            if e1 >= 0:
+                values[q] -= lack1 * joseph_edge(v, table, e1, nb, nc, sm, sb, sc, b, c, db, dc)
+
+
+@device
+def tile_planes(m, n, whole):
+    """First and last + 1 of the planes that rays with major axis m meet; rows 3 and 4 of whole become those of each ray (none for others)."""
+    lo = i32(2147483647)
+    hi = i32(0)
+    for q in range(n):
+        mine = whole[0, q] == m and whole[2, q] > whole[1, q]
+        whole[3, q] = whole[1, q] if mine else i32(0)
+        whole[4, q] = whole[2, q] if mine else i32(0)
+        if mine:
+            lo = min(lo, whole[1, q])
+            hi = max(hi, whole[2, q])
+    return lo, hi
+
+
+@device
+def tile_window(n, whole, part, ka, kb):
+    """Voxels b0..b1, c0..c1 that the samples of the rays on planes ka <= k < kb lie between (b1 < b0: no samples)."""
+    b0 = real(1e9)
+    b1 = real(-1e9)
+    c0 = real(1e9)
+    c1 = real(-1e9)
+    for q in range(n):
+        first = max(ka, whole[3, q])
+        last = min(kb, whole[4, q]) - 1
+        if last >= first:
+            ba = part[0, q] + real(first) * part[2, q]
+            be = part[0, q] + real(last) * part[2, q]
+            ca = part[1, q] + real(first) * part[3, q]
+            ce = part[1, q] + real(last) * part[3, q]
+            b0 = min(b0, min(ba, be))
+            b1 = max(b1, max(ba, be))
+            c0 = min(c0, min(ca, ce))
+            c1 = max(c1, max(ca, ce))
+    if b1 < b0:
+        return i32(0), i32(-1), i32(0), i32(-1)
+    return i32(floor(b0)), i32(floor(b1)) + i32(1), i32(floor(c0)), i32(floor(c1)) + i32(1)
+
+
+@device
+def window_is_air(occupancy, m, ox, oy, oz, ka, kb, b0, b1, c0, c1):
+    """Whether all blocks that the window touches hold air alone."""
+    om, ob, oc = turn(m, ox, oy, oz)
+    tm, tb, tc = turn(m, 1, ox, ox * oy)
+    for a in range(ka >> BLOCK, ((kb - 1) >> BLOCK) + 1):
+        for c in range(max(c0, 0) >> BLOCK, min(c1 >> BLOCK, oc - 1) + 1):
+            for b in range(max(b0, 0) >> BLOCK, min(b1 >> BLOCK, ob - 1) + 1):
+                if occupancy[a * tm + b * tb + c * tc] != 0:
+                    return False
+    return True
+
+
+@vector
+def copy_runs(window, v, table, to, pitch, first, step, rows, runs):
+    """rows times runs of RUN voxels; a row starts every `step` voxels and goes to every `pitch` places."""
+    for r in range(rows):
+        for q in range(runs):
+            a = u64(to + r * pitch + q * RUN)
+            b = u64(first + r * step + q * RUN)
+            for t in range(RUN):
+                window[a + u64(t)] = real(fetch(v, table, b + u64(t)))
+
+
+@vector
+def copy_part(target, source, table):
+    for t in range(i32(len(target))):
+        target[t] = real(fetch(source, table, t))
+
+
+@device
+def copy_border(window, v, table, m, nm, nb, nc, sm, sb, sc, to_k, to_b, to_c, ka, kb, b0, b1, c0, c1):
+    """The same where the window leaves the volume: zeros there."""
+    window[:(c1 - c0 + 1) * to_c if m == 0 else (kb - ka) * to_k] = real(0)
+    f0 = max(b0, 0)
+    f1 = min(b1 + 1, nb)
+    for c in range(max(c0, 0), min(c1 + 1, nc)):
+        if m == 0:
+            for b in range(f0, f1):
+                to = (c - c0) * to_c + (b - b0) * to_b
+                voxel = ka + b * sb + c * sc
+                copy_part(window[to:to + kb - ka], v[voxel:voxel + kb - ka], table)
+        else:
+            for k in range(ka, kb):
+                to = (k - ka) * to_k + (c - c0) * to_c - b0
+                voxel = k * sm + c * sc
+                copy_part(window[to + f0:to + f1], v[voxel + f0:voxel + f1], table)
+
+
+@device
+def copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1):
+    """Copies the voxels of the range, so that what the samples need lies side by side, with no cache line far away or crowded out by
+    others. Returns the steps from plane to plane, along b and along c; (0, 0, 0) where the window is too large."""
+    nm, nb, nc = turn(m, nx, ny, nz)
+    sm, sb, sc = turn(m, 1, nx, nx * ny)
+    width = b1 - b0 + 1
+    height = c1 - c0 + 1
+    if m == 0:
+        to_k, to_b, to_c = 1, RUN, width * RUN
+        size = height * to_c
+    else:
+        to_b, to_c = 1, ((width + RUN - 1) // RUN) * RUN
+        to_k = height * to_c
+        size = (kb - ka) * to_k
+    if size + to_c + to_b + 1 > len(window):
+        return i32(0), i32(0), i32(0)
+    last = (kb - 1) * sm + (b1 + RUN) * sb + (c1 + 1) * sc + RUN
+    if b0 < 0 or c0 < 0 or b1 >= nb or c1 >= nc or last > len(v):
+        copy_border(window, v, table, m, nm, nb, nc, sm, sb, sc, to_k, to_b, to_c, ka, kb, b0, b1, c0, c1)
+    elif m == 0:
+        for c in range(height):
+            copy_runs(window, v, table, c * to_c, RUN, ka + b0 * sb + (c0 + c) * sc, sb, width, 1)
+    else:
+        for k in range(ka, kb):
+            copy_runs(window, v, table, (k - ka) * to_k, to_c, k * sm + b0 * sb + c0 * sc, sc, height, to_c // RUN)
+    return i32(to_k), i32(to_b), i32(to_c)
+
+
+@vector
+def sample_plane(acc, window, sb, sc, k, b, c, db, dc, b0, c0, b_end, c_end, first, stop):
+    """acc[q] += the sample of ray q on plane k, for all rays of the tile that meet it; sb, sc: steps of the window."""
+    w1 = window[sb:]
+    w2 = window[sc:]
+    w3 = window[sb + sc:]
+    kf = real(k)
+    for q in range(i32(len(acc))):
+        bb = min(max(b[q] + kf * db[q] - b0, real(0)), b_end)
+        cc = min(max(c[q] + kf * dc[q] - c0, real(0)), c_end)
+        ib = i32(bb)
+        ic = i32(cc)
+        fb = bb - real(ib)
+        fc = cc - real(ic)
+        i = u32(i32(i32(ib * sb) + i32(ic * sc))) & MASK
+        v00 = window[i]
+        v01 = w2[i]
+        l0 = v00 + fb * (w1[i] - v00)
+        l1 = v01 + fb * (w3[i] - v01)
+        acc[q] += l0 + fc * (l1 - l0) if first[q] <= k and k < stop[q] else real(0)
+
+
+@device
+def sample_directly(acc, v, table, m, nx, ny, nz, ka, kb, n, whole, part):
+    """The same for a window that is too large to copy: rays far apart."""
+    nm, nb, nc = turn(m, nx, ny, nz)
+    sm, sb, sc = turn(m, 1, nx, nx * ny)
+    for q in range(n):
+        for k in range(max(ka, whole[3, q]), min(kb, whole[4, q])):
+            acc[q] += joseph_edge(v, table, k, nb, nc, sm, sb, sc, part[0, q], part[1, q], part[2, q], part[3, q])
+
+
+@device
+def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window):
+    """Joseph's method over all rays of the tile, some planes at a time, from a copied window of the volume."""
     ox = (nx >> BLOCK) + 1
     oy = (ny >> BLOCK) + 1
     oz = (nz >> BLOCK) + 1
     for channel in range(v.shape[0]):
-        lo = i32(2147483647)
-        hi = i32(0)
         vc = v[channel]
+        acc = values[channel, :n]
+        joseph_start(vc, table, nx, ny, nz, metric, rays, n, acc, whole, part)
+        for m in range(3):
+            ka, hi = tile_planes(m, n, whole)
+            while ka < hi:
+                kb = min((ka // RUN + 1) * RUN, hi)
+                b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
+                if b1 >= b0 and not (len(occupancy) > 0 and window_is_air(occupancy, m, ox, oy, oz, ka, kb, b0, b1, c0, c1)):
+                    to_k, to_b, to_c = copy_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
+                    if to_k == 0:
+                        sample_directly(acc, vc, table, m, nx, ny, nz, ka, kb, n, whole, part)
+                    else:
+                        for k in range(ka, kb):
+                            sample_plane(acc, window[(k - ka) * to_k:], to_b, to_c, i32(k), part[0, :n], part[1, :n], part[2, :n], part[3, :n],
+                                         real(b0), real(c0), real(b1 - b0), real(c1 - c0), whole[3, :n], whole[4, :n])
+                ka = kb
         for q in range(n):
-            x = rays[q, 0]
-            y = rays[q, 1]
-            z = rays[q, 2]
-            dx = rays[q, 3]
-            dy = rays[q, 4]
-            dz = rays[q, 5]
-            m = major_axis(dx, dy, dz)
-            d_m, d_b, d_c = turn(m, dx, dy, dz)
-            s_m, s_b, s_c = turn(m, x, y, z)
-            nm, nb, nc = turn(m, nx, ny, nz)
-            sm, sb, sc = turn(m, 1, nx, nx * ny)
-            b, c, db, dc, o0, o1, k0, k1 = joseph_span(nm, nb, nc, s_m, s_b, s_c, d_m, d_b, d_c)
-            values[channel, q] = joseph_border(vc, table, nm, nb, nc, sm, sb, sc, s_m, d_m, b, c, db, dc, o0, o1, k0, k1)
-            if len(occupancy) > 0:
-                om, ob, oc = turn(m, ox, oy, oz)
-                tm, tb, tc = turn(m, 1, ox, ox * oy)
-                k0, k1 = trim(occupancy, ob, oc, tm, tb, tc, k0, k1, b, c, db, dc)
-            whole[q, 0] = m
-            whole[q, 1] = k0
-            whole[q, 2] = k1
-            part[q, 0] = b
-            part[q, 1] = c
-            part[q, 2] = db
-            part[q, 3] = dc
-            part[q, 4] = real(sqrt(length_mm(metric, dx, dy, dz)) / abs(d_m)) if d_m != 0.0 else real(0)
-            if k1 > k0:
-                lo = min(lo, i32(k0))
-                hi = max(hi, i32(k1))
-        # along i long runs suit the hardware's prefetch, across it short ones stay in the first cache
-        run = i32(128) if n > 0 and whole[n // 2, 0] == 0 else i32(16)
-        ka = lo
-        while ka < hi:
-            kb = ka + run
-            for q in range(n):
-                a = max(ka, whole[q, 1])
-                e = min(kb, whole[q, 2])
-                if e > a:
-                    sm, sb, sc = turn(whole[q, 0], 1, nx, nx * ny)
-                    values[channel, q] += joseph_inner(vc, table, i32(sm), i32(sb), i32(sc), a, e, part[q, 0], part[q, 1], part[q, 2], part[q, 3])
-            ka = kb
-        for q in range(n):
-            values[channel, q] *= part[q, 4]
+            acc[q] *= part[4, q]
 
 
 @device
-def siddon_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part):
+def siddon_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window):
     for channel in range(v.shape[0]):
         for q in range(n):
             values[channel, q] = siddon_pixel(v[channel], table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3],
@@ -95,7 +251,7 @@ def siddon_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
 
 
 @device
-def trilinear_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part):
+def trilinear_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window):
     for channel in range(v.shape[0]):
         for q in range(n):
             values[channel, q] = trilinear_pixel(v[channel], table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3],
@@ -103,7 +259,7 @@ def trilinear_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, value
 
 
 @device
-def maximum_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part):
+def maximum_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window):
     for channel in range(v.shape[0]):
         for q in range(n):
             values[channel, q] = maximum_pixel(v[channel], table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3],

@@ -10,10 +10,10 @@ from numpy import uint32 as u32
 
 
 @device
-def joseph_span(nm, nb, nc, s_m, s_b, s_c, d_m, d_b, d_c):
-    """Intercepts and slopes of b and c over the planes, planes o0 <= k < o1 of any weight, and k0 <= k < k1 whose four voxels exist."""
+def joseph_planes(nm, nb, nc, s_m, s_b, s_c, d_m, d_b, d_c):
+    """Intercepts and slopes of b and c over the planes, and the planes o0 <= k < o1 of any weight."""
     if d_m == 0.0:
-        return real(0), real(0), real(0), real(0), i32(0), i32(0), i32(0), i32(0)
+        return real(0), real(0), real(0), real(0), i32(0), i32(0)
     inv = 1.0 / d_m
     db = real(d_b * inv)
     dc = real(d_c * inv)
@@ -21,15 +21,22 @@ def joseph_span(nm, nb, nc, s_m, s_b, s_c, d_m, d_b, d_c):
     c = real(s_c - s_m * d_c * inv)
     lo = real(max(0.0, ceil(min(s_m, s_m + d_m) - 0.5)))
     hi = real(min(nm - 1.0, floor(max(s_m, s_m + d_m) + 0.5)))
-    rb = recip(db)
-    rc = recip(dc)
-    q0, q1 = axis_range(b, db, rb, real(-1), real(nb), lo, hi)
-    q0, q1 = axis_range(c, dc, rc, real(-1), real(nc), q0, q1)
+    q0, q1 = axis_range(b, db, recip(db), real(-1), real(nb), lo, hi)
+    q0, q1 = axis_range(c, dc, recip(dc), real(-1), real(nc), q0, q1)
     o0, o1 = whole_range(q0, q1, 0, nm - 1)
+    return b, c, db, dc, o0, o1
+
+
+@device
+def joseph_span(nm, nb, nc, s_m, s_b, s_c, d_m, d_b, d_c):
+    """Intercepts and slopes of b and c over the planes, planes o0 <= k < o1 of any weight, and k0 <= k < k1 whose four voxels exist."""
+    b, c, db, dc, o0, o1 = joseph_planes(nm, nb, nc, s_m, s_b, s_c, d_m, d_b, d_c)
+    if o1 <= o0:
+        return b, c, db, dc, o0, o0, o0, o0
     margin = real(1e-3) + real(1e-6) * real(nm + nb + nc)
-    p0, p1 = axis_range(b, db, rb, margin, real(nb - 1) - margin, q0, q1)
-    p0, p1 = axis_range(c, dc, rc, margin, real(nc - 1) - margin, p0, p1)
-    k0, k1 = whole_range(p0, p1, 0, nm - 1)
+    p0, p1 = axis_range(b, db, recip(db), margin, real(nb - 1) - margin, real(o0), real(o1 - 1))
+    p0, p1 = axis_range(c, dc, recip(dc), margin, real(nc - 1) - margin, p0, p1)
+    k0, k1 = whole_range(p0, p1, o0, o1 - 1)
     if k1 <= k0 or min(nb, nc) < 2:     # one layer of voxels has no footprint of two
         k0 = o1
         k1 = o1
