@@ -58,7 +58,8 @@ class Views:
         area = norm(cross(to_numpy(self.u), to_numpy(self.v)))
         if not (area > 0).all():
             i = int(np.argmin(area))
-            raise GeometryError(f"view {i}: u {to_numpy(self.u)[i]} and v {to_numpy(self.v)[i]} span no detector; both need a length and different directions")
+            raise GeometryError(f"view {i}: u {to_numpy(self.u)[i]} and v {to_numpy(self.v)[i]} span no detector; "
+                                "both need a length and different directions")
         if isinstance(self.surface, FreePixels):
             expected = (len(self), *self.shape, 3)
             if tuple(self.surface.targets.shape) != expected:

@@ -81,7 +81,8 @@ def pelvis():
     bones = [*spine, *sacrum]
     for side in SIDES:
         wing = rotation_about_axis((0, 0, 1), side * 38) @ rotation_about_axis((0, 1, 0), side * 16)
-        bones += [_shape(Ellipsoid, (side * 88, -18, 42), (7, 62, 58), BONE, wing), _shape(Ellipsoid, (side * 88, -18, 42), (4, 58, 54), TRABECULAR, wing)]
+        bones += [_shape(Ellipsoid, (side * 88, -18, 42), (7, 62, 58), BONE, wing),
+                  _shape(Ellipsoid, (side * 88, -18, 42), (4, 58, 54), TRABECULAR, wing)]
         bones += _ball((side * 90, 6, -46), 25, 3)                                         # femoral head
         bones += _tube((side * 92, 4, -50), (side * 128, -4, -84), 15, 3)                  # neck
         bones += _tube((side * 130, -4, -80), (side * 122, -2, -148), 16, 5)               # shaft

@@ -1,10 +1,14 @@
 """The ray tracer (floor 1)."""
+from .backprojection import backproject_voxels
+from .meshes import chord_lengths
 from .operator import Adjoint, LinearOperator, Product, Stack, Weighted
 from .projector import ProjectionError, Projector, available_backends
+from .scene import Scene, SceneMesh, SceneVolume
 from .targets import METHODS, TargetMissing
 
 __all__ = ["Adjoint", "LinearOperator", "Product", "Stack", "Weighted", "ProjectionError", "Projector", "available_backends", "METHODS",
-           "TargetMissing", "project"]
+           "TargetMissing", "Scene", "SceneMesh",
+           "SceneVolume", "backproject_voxels", "chord_lengths", "project"]
 
 
 def project(mu, grid, views, **options):

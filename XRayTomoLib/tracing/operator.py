@@ -25,7 +25,8 @@ class LinearOperator:
     def _checked(self, x, shape, where):
         x = torch.as_tensor(x)
         if tuple(x.shape[x.ndim - len(shape):]) != tuple(shape):
-            raise ValueError(f"{type(self).__name__}: a tensor of shape {tuple(x.shape)} is not of the operator's {where}; expected [..., {', '.join(map(str, shape))}]")
+            raise ValueError(f"{type(self).__name__}: a tensor of shape {tuple(x.shape)} is not of the operator's {where}; "
+                             f"expected [..., {', '.join(map(str, shape))}]")
         return x
 
     def __matmul__(self, other):

@@ -111,6 +111,8 @@ class Projector(LinearOperator):
     # -- in portions that fit the memory
     def _pieces(self, source, result_size):
         """Portions (views, rows) of the work on `source` [channels, ...]; raises MemoryPlanError where even one does not fit."""
+        if torch.compiler.is_compiling():        # a compiled graph is fixed: no portions in it
+            return [()]
         budget, result = budget_bytes(self.memory_budget_mb), len(source) * result_size * max(4, source.element_size())
         if isinstance(self.views.surface, Flat):
             check(result, 0, budget, "")
@@ -221,7 +223,7 @@ class Projector(LinearOperator):
 
     def _air(self, x, volume):
         """The map of occupied blocks of x, made once and kept as long as x lives unchanged."""
-        wanted = (self.skip_air and self.method == "joseph" and self._backend(volume.device) == "cpu"
+        wanted = (self.skip_air and not torch.compiler.is_compiling() and self.method == "joseph" and self._backend(volume.device) == "cpu"
                   and not (is_tensor(x) and x.requires_grad))
         return air_map(x if is_tensor(x) else volume, volume, self._table(volume)) if wanted else NO_MAP
 

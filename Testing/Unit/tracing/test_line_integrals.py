@@ -252,8 +252,7 @@ def test_interpolated_value_has_no_jump_at_the_border(method, axis):
 @pytest.mark.parametrize("shift", [0.0, 1e-9, -1e-9, 1e-7, -1e-7])
 @pytest.mark.parametrize("method, dtype", [
     ("joseph", torch.float32), ("joseph", torch.float64), ("trilinear", torch.float32), ("trilinear", torch.float64),
-    ("siddon", torch.float64),
-    pytest.param("siddon", torch.float32, marks=pytest.mark.xfail(reason="each slab rounds a ray's place for itself: some are lost")),
+    ("siddon", torch.float32), ("siddon", torch.float64),
 ])  # fmt: skip
 def test_adjoint_loses_nothing_on_voxel_planes(method, dtype, shift):
     """Rays that run in the planes between voxels (and between the slabs of the threads), to rounding: A.T is still A's transpose."""

@@ -27,10 +27,6 @@ def test_operators_are_registered_as_torch_expects(surface):
         torch.library.opcheck(getattr(ops, name), arguments, test_utils=CHECKS)
 
 
-reads_free_memory = pytest.mark.xfail(reason="the memory plan opens /proc/meminfo inside the traced call, which torch.compile refuses")
-
-
-@reads_free_memory
 @pytest.mark.parametrize("method", METHODS)
 def test_compiles_without_graph_breaks(method):
     A = Projector(GRID, VIEWS["flat"], method=method, backend="cpu", skip_air=False)
@@ -44,7 +40,6 @@ def test_compiles_without_graph_breaks(method):
     torch.testing.assert_close(results[0], results[1], rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.xfail(reason="besides, the map of air is made by numpy code in the traced call instead of by an operator")
 def test_compiles_with_air_skipping():
     A = Projector(GRID, VIEWS["flat"], backend="cpu")
     x = noise(GRID)

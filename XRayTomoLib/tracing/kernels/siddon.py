@@ -3,7 +3,7 @@
 R. L. Siddon, Med. Phys. 12(2), 1985. Seen along its major axis a ray meets at most three voxels of a layer (slopes are at most 1), so
 each layer is taken by itself: its voxels follow from where the ray enters and leaves it, their lengths from two crossings.
 """
-from math import ceil, floor, sqrt
+from math import floor, sqrt
 
 from numpy import int32 as i32
 from numpy import uint32 as u32
@@ -229,17 +229,19 @@ def siddon_pixel_grad(v, table, nx, ny, nz, metric, step, x, y, z, dx, dy, dz, o
 
 
 @device
-def siddon_drop(o, nb, nc, k, sm, sb, sc, ib, ic, w):
-    if w != real(0) and ib >= 0 and ib < nb and ic >= 0 and ic < nc:
-        deposit(o, k * sm + ib * sb + ic * sc, w)
+def siddon_drop(o, nb, c0, c1, k, sm, sb, sc, ib, ic, w):
+    """Adds w to voxel (k, ib, ic) if c0 <= ic < c1; o begins at layer k = 0 and ic = c0."""
+    if w != real(0) and ib >= 0 and ib < nb and ic >= c0 and ic < c1:
+        deposit(o, k * sm + ib * sb + (ic - c0) * sc, w)
 
 
 @device
 def siddon_adjoint(o, w, nx, ny, nz, z0, z1, metric, step, x, y, z, dx, dy, dz):
-    """Adds w times the ray's lengths to the slab z0 <= k < z1, whose voxels are o."""
-    z -= z0
-    n_slab = z1 - z0
-    if (z < -0.5 and z + dz < -0.5) or (z > n_slab - 0.5 and z + dz > n_slab - 0.5):
+    """Adds w times the ray's lengths to the slab z0 <= k < z1, whose voxels are o.
+
+    Everything is rounded as in the whole volume: a ray along a slab's border belongs to one slab, never to none.
+    """
+    if (z < z0 - 1.0 and z + dz < z0 - 1.0) or (z > z1 and z + dz > z1):
         return
     m = major_axis(dx, dy, dz)
     d_m, d_b, d_c = turn(m, dx, dy, dz)
@@ -247,14 +249,26 @@ def siddon_adjoint(o, w, nx, ny, nz, z0, z1, metric, step, x, y, z, dx, dy, dz):
         return
     w *= real(sqrt(length_mm(metric, dx, dy, dz)) / abs(d_m))
     s_m, s_b, s_c = turn(m, x, y, z)
-    nm, nb, nc = turn(m, nx, ny, n_slab)
+    nm, nb, nc = turn(m, nx, ny, nz)
     sm, sb, sc = turn(m, 1, nx, nx * ny)
     b, c, db, dc, o0, o1, k0, k1 = siddon_span(nm, nb, nc, s_m, s_b, s_c, d_m, d_b, d_c)
     rb = recip(db)
     rc = recip(dc)
+    first = i32(0)                      # of the layers that o holds
+    c0 = i32(0)
+    c1 = i32(nc)
+    if m == 2:
+        first = i32(z0)
+        o0 = max(o0, i32(z0))
+        o1 = min(o1, i32(z1))
+    else:
+        c0 = i32(z0)
+        c1 = i32(z1)
+        q0, q1 = axis_range(c, dc, rc, real(z0), real(z1), real(o0), real(o1))
+        o0, o1 = whole_range(q0 - real(2), q1 + real(1), o0, o1 - 1)
     for k in range(o0, o1):
         ib0, ic0, jb, jc, ib1, ic1, t1, t2, by_b = siddon_layer(k, b, c, db, dc, rb, rc)
         a0, a1 = siddon_cut(k, s_m, d_m)
-        siddon_drop(o, nb, nc, k, sm, sb, sc, ib0, ic0, w * common_part(a0, a1, real(0), t1))
-        siddon_drop(o, nb, nc, k, sm, sb, sc, jb, jc, w * common_part(a0, a1, t1, t2))
-        siddon_drop(o, nb, nc, k, sm, sb, sc, ib1, ic1, w * common_part(a0, a1, t2, real(1)))
+        siddon_drop(o, nb, c0, c1, k - first, sm, sb, sc, ib0, ic0, w * common_part(a0, a1, real(0), t1))
+        siddon_drop(o, nb, c0, c1, k - first, sm, sb, sc, jb, jc, w * common_part(a0, a1, t1, t2))
+        siddon_drop(o, nb, c0, c1, k - first, sm, sb, sc, ib1, ic1, w * common_part(a0, a1, t2, real(1)))

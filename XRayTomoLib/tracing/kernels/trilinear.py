@@ -3,7 +3,7 @@
 The ray is clipped to the support of the interpolation, [-1, n] on each axis, and cut into intervals of `step` mm, the last one
 shorter; each interval counts by the sample at its middle times its length. The integral is continuous in the end points.
 """
-from math import ceil, floor, sqrt
+from math import floor, sqrt
 
 from numpy import int32 as i32
 from numpy import uint32 as u32
