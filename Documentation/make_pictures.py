@@ -1,0 +1,230 @@
+"""Makes every picture of the documentation anew, without a display: runs what the pages print, and takes pictures of the panel.
+
+    python Documentation/make_pictures.py [python] [command-line] [slicer]      default: all of them
+
+The chest CT (`xraytomo sample chest-ct`) is fetched when it is not in the cache.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+PICTURES = HERE / "Pictures"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+MOST_BYTES = 400_000
+CARINA_RAS = (0.0, -15.0, -105.0)  # in the chest CT: where the windpipe divides
+
+
+def main():
+    makers = {"python": python_page, "command-line": command_line_page, "slicer": slicer_page}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=[[], *makers], metavar="name")  # []: argparse checks the default, too
+    wanted = parser.parse_args().names or makers
+    for name in (name for name in makers if name in wanted):  # the application ends the process: it comes last
+        with tempfile.TemporaryDirectory() as folder:
+            makers[name](Path(folder))
+            keep_all(Path(folder))
+    if "slicer" in wanted:
+        end()
+
+
+def keep_all(folder):
+    for picture in sorted(folder.glob("*.png")):
+        keep(picture)
+
+
+def keep(picture):
+    """Takes a picture into the documentation; one that is too heavy gets 256 colours."""
+    from PIL import Image
+
+    target = PICTURES / picture.name
+    target.write_bytes(picture.read_bytes())
+    if target.stat().st_size > MOST_BYTES:
+        Image.open(picture).convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(target, optimize=True)
+    print(f"{target.relative_to(ROOT).as_posix()}, {target.stat().st_size / 1000:.0f} kB", flush=True)
+
+
+def blocks(page, language):
+    return [text for found, text in BLOCK.findall((HERE / page).read_text(encoding="utf-8")) if found == language]
+
+
+def environment():
+    return os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def python_page(folder):
+    """Runs the page's Python blocks one after the other, as one script."""
+    script = "\n".join(blocks("python.md", "python"))
+    subprocess.run([sys.executable, "-c", script], cwd=folder, env=environment(), check=True)
+
+
+def command_line_page(folder):
+    """Runs the page's commands; each picture has the name that its command gives it."""
+    lines = "\n".join(blocks("command-line.md", "sh")).splitlines()
+    command = f'"{sys.executable}" -m XRayTomoLib.cli '
+    script = "\n".join(line.replace("xraytomo ", command, 1) for line in lines)
+    subprocess.run(["bash", "-euc", script], cwd=folder, env=environment(), check=True)
+
+
+def slicer_page(folder):
+    """Follows the steps of the page in the stand-in for Slicer."""
+    os.environ.update(QT_QPA_PLATFORM="offscreen", VTK_DEFAULT_OPENGL_WINDOW="vtkEGLRenderWindow")
+    sys.path[:0] = [str(ROOT), str(ROOT / "Testing")]
+    import SlicerHost
+
+    app = SlicerHost.start([ROOT / "XRayTomo" / "XRayTomo.py"], size=(1500, 1200))
+    import slicer
+    from SlicerHost import driving
+
+    app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
+    slicer.util.selectModule("XRayTomo")
+    plain_view()
+    driving.process(0.3)
+    driving.screenshot(folder / "panel-empty.png")
+    widget = slicer.util.getModuleWidget("XRayTomo")
+    load_ct(widget)
+    sections(widget, folder)
+    gantry(widget, folder)
+    landmark(widget, folder)
+    for block in blocks("first-radiograph.md", "python"):
+        exec(compile(block, "first-radiograph.md", "exec"), {})
+
+
+def load_ct(widget):
+    import SampleData
+    import slicer
+
+    volume = SampleData.downloadSample("XRayTomoChestCT")
+    display = volume.GetDisplayNode()
+    display.AutoWindowLevelOff()
+    display.SetWindowLevelMinMax(-1000, 600)
+    display.SetThreshold(-600, 4000)  # air is not drawn: the slices stand free in the 3D view
+    display.ApplyThresholdOn()
+    slicer.util.setSliceViewerLayers(background=volume, fit=True)
+    p = widget.parameterNode
+    p.sliceNode = slicer.mrmlScene.GetNodeByID("vtkMRMLSliceNodeGreen")
+    p.inputVolume = volume
+    choose_device(widget, "Chest stand", rows=768, cols=768)
+
+
+def choose_device(widget, name, rows, cols):
+    """The preset, its detector's area read out in rows x cols pixels."""
+    import slicer
+    from SlicerHost import driving
+
+    driving.choose(widget.sections[1].ui.deviceComboBox, name)
+    p = widget.parameterNode
+    with slicer.util.NodeModify(p.parameterNode):
+        p.rowPitchMm, p.colPitchMm = p.rowPitchMm * p.rows / rows, p.colPitchMm * p.cols / cols
+        p.rows, p.cols = rows, cols
+    wait(widget)
+
+
+def wait(widget):
+    """Lets the application run until no picture is under way."""
+    import slicer
+    from SlicerHost import driving
+
+    section = widget.sections[2]
+    driving.process()
+    while section.live.busy or section.timer.isActive():
+        slicer.app.processEvents()
+    driving.process(0.3)
+
+
+def plain_view():
+    """The 3D view without box, letters and shading of its background, which is what makes pictures heavy."""
+    import slicer
+
+    view = slicer.app.layoutManager().threeDWidget(0).threeDView()
+    node = view.mrmlViewNode()
+    node.SetBoxVisible(False)
+    node.SetAxisLabelsVisible(False)
+    node.SetBackgroundColor(0.80, 0.82, 0.92)
+    node.SetBackgroundColor2(0.80, 0.82, 0.92)
+    return view
+
+
+def look_from(position, zoom):
+    import slicer
+
+    view = plain_view()
+    camera = slicer.modules.cameras.logic().GetViewActiveCameraNode(view.mrmlViewNode())
+    camera.SetPosition(*position)
+    camera.SetFocalPoint(0, 0, 0)
+    camera.SetViewUp(0, 0, 1)
+    view.resetFocalPoint()
+    camera.GetCamera().Zoom(zoom)
+    return view
+
+
+def show_slices(names):
+    import slicer
+
+    for name in ("Red", "Yellow"):
+        slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode().SetSliceVisible(name in names)
+
+
+def sections(widget, folder):
+    from SlicerHost import driving
+
+    for name, section in zip(("volume", "source-and-detector", "radiograph"), widget.sections, strict=True):
+        driving.screenshot(folder / f"section-{name}.png", section.widget)
+
+
+def gantry(widget, folder):
+    """The frontal radiograph in its slice view, and the C-arm with its handles in 3D."""
+    import slicer
+    from SlicerHost import driving
+
+    green = slicer.app.layoutManager().sliceWidget("Green")
+    driving.screenshot(folder / "frontal-slice-view.png", green)
+    p = widget.parameterNode
+    choose_device(widget, "Angiography C-arm (ceiling)", rows=480, cols=620)
+    with slicer.util.NodeModify(p.parameterNode):
+        p.primaryDeg, p.secondaryDeg = 30.0, 10.0
+    show_slices(("Red", "Yellow"))
+    widget.sections[1].ui.handlesCheckBox.checked = True
+    wait(widget)
+    view = look_from((900, 1500, 650), 2.2)
+    driving.process(0.5)
+    driving.screenshot(folder / "handles.png", view)
+    widget.sections[1].ui.handlesCheckBox.checked = False
+
+
+def landmark(widget, folder):
+    """A landmark of the CT in the radiograph, and the whole window."""
+    import slicer
+    import vtk
+    from SlicerHost import driving
+
+    from XRayTomoLib.mrml.landmarks import new_points_node
+
+    node = new_points_node("Landmarks", (0.2, 0.9, 0.2))
+    node.AddControlPointWorld(vtk.vtkVector3d(CARINA_RAS), "Carina")
+    widget.parameterNode.landmarks = node
+    for name, axis in (("Red", 2), ("Yellow", 0)):
+        slicer.app.layoutManager().sliceWidget(name).mrmlSliceNode().SetSliceOffset(CARINA_RAS[axis])
+    wait(widget)
+    driving.screenshot(folder / "landmark.png", slicer.app.layoutManager().sliceWidget("Green"))
+    driving.screenshot(folder / "panel.png")
+
+
+def end():
+    """Ends without the interpreter's own teardown, which would take Qt and VTK apart in no order."""
+    import slicer
+    from SlicerHost import slotErrors
+
+    slicer.app.removeTemporaryFiles()
+    sys.stdout.flush()
+    os._exit(1 if slotErrors else 0)
+
+
+if __name__ == "__main__":
+    main()
