@@ -115,8 +115,9 @@ def _line_kernels(last):
     """Kernels that work on lines of voxels (float32): frame, separable and, if `last`, backprojection."""
     key = ("lines", last)
     if key not in _loaded:
-        given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), "real": np.float32, "coded": False}
-        _loaded[key] = load_files(variant_folder(f"cpu-{last}"), ("frame", "separable", last) if last != "separable" else ("frame", last), given)
+        given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), **pair_given("float32"),
+                 "real": np.float32, "coded": False}
+        _loaded[key] = load_files(variant_folder(f"cpu-{last}"), ("frame", "cpu_pairs", *dict.fromkeys(("separable", last))), given)
     return _loaded[key]
 
 
@@ -138,13 +139,32 @@ def mesh_kernels():
     return _loaded["mesh"]
 
 
+def pair_given(real):
+    """What kernels/cpu_pairs.py needs: pair_bits(v, i), the 64 bits that begin at v[i] of a float32 array, and whether to use it."""
+    from llvmlite import ir
+    from numba.core import types
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import make_array
+
+    @intrinsic
+    def pair_bits(typing_context, array, index):
+        def generate(context, builder, signature, args):
+            data = make_array(array)(context, builder, args[0]).data
+            load = builder.load(builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(64).as_pointer()))
+            load.align = 4
+            return load
+        return types.uint64(array, index), generate
+    return {"pair_bits": pair_bits, "packed": real == "float32", "inlined": cpu_decorator(inline="always")}
+
+
 def cpu_kernels(real, coded, method):
     """Names of the CPU kernels for numbers of type `real` ("float32", "float64"), voxels stored as numbers or coded, and a method."""
     key = (real, coded, method)
     if key not in _loaded:
         folder = variant_folder(f"cpu-{real}-{'coded' if coded else 'number'}-{method}")
-        given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), "real": getattr(np, real), "coded": coded}
-        rays = load_files(folder, (*PER_RAY, "cpu_tiles"), given)
+        given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), **pair_given(real),
+                 "real": getattr(np, real), "coded": coded}
+        rays = load_files(folder, (*PER_RAY, "cpu_pairs", "cpu_tiles"), given)
         chosen = {"tile": rays[f"{method}_tile"], "pixel_grad": rays[f"{method}_pixel_grad"], "adjoint": rays.get(f"{method}_adjoint")}
         _loaded[key] = load_files(folder, ("cpu_drivers",), {**rays, **chosen})
     return _loaded[key]

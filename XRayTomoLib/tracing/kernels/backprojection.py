@@ -15,9 +15,7 @@ from numpy import uint32 as u32
 @vector
 def backproject_line(line, p, cols, un, ux, vn, vx, wn, wx, square):
     """line[x] += weight * p(col, row) for voxels whose four pixels exist."""
-    p1 = p[1:]
-    q = p[cols:]
-    q1 = p[cols + 1:]
+    below = p[cols:]
     for x in range(i32(len(line))):
         xf = f32(x)
         rw = f32(1) / (wn + xf * wx)
@@ -28,8 +26,10 @@ def backproject_line(line, p, cols, un, ux, vn, vx, wn, wx, square):
         fu = u - f32(iu)
         fv = v - f32(iv)
         i = u32(i32(iu + i32(iv * cols))) & MASK
-        a = p[i] + fu * (p1[i] - p[i])
-        b = q[i] + fu * (q1[i] - q[i])
+        a0, a1 = pair(p, i)
+        b0, b1 = pair(below, i)
+        a = a0 + fu * (a1 - a0)
+        b = b0 + fu * (b1 - b0)
         line[x] += (rw * rw if square else f32(1)) * (a + fv * (b - a))
 
 

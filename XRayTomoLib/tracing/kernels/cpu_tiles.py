@@ -135,7 +135,7 @@ def copy_part(target, source, table):
 
 
 @device
-def copy_border(window, v, table, m, nm, nb, nc, sm, sb, sc, to_k, to_b, to_c, ka, kb, b0, b1, c0, c1):
+def copy_border(window, v, table, m, nm, nb, nc, sm, sb, sc, to_k, to_c, ka, kb, b0, b1, c0, c1):
     """The same where the window leaves the volume: zeros there."""
     window[:(c1 - c0 + 1) * to_c if m == 0 else (kb - ka) * to_k] = real(0)
     f0 = max(b0, 0)
@@ -143,7 +143,7 @@ def copy_border(window, v, table, m, nm, nb, nc, sm, sb, sc, to_k, to_b, to_c, k
     for c in range(max(c0, 0), min(c1 + 1, nc)):
         if m == 0:
             for b in range(f0, f1):
-                to = (c - c0) * to_c + (b - b0) * to_b
+                to = (c - c0) * to_c + (b - b0) * RUN
                 voxel = ka + b * sb + c * sc
                 copy_part(window[to:to + kb - ka], v[voxel:voxel + kb - ka], table)
         else:
@@ -156,38 +156,37 @@ def copy_border(window, v, table, m, nm, nb, nc, sm, sb, sc, to_k, to_b, to_c, k
 @device
 def copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1):
     """Copies the voxels of the range, so that what the samples need lies side by side, with no cache line far away or crowded out by
-    others. Returns the steps from plane to plane, along b and along c; (0, 0, 0) where the window is too large."""
+    others: [k, c, b], or [c, b, k] where planes lie across the lines of memory (m = 0). Returns the steps from plane to plane and along c;
+    (0, 0) where the window is too large."""
     nm, nb, nc = turn(m, nx, ny, nz)
     sm, sb, sc = turn(m, 1, nx, nx * ny)
     width = b1 - b0 + 1
     height = c1 - c0 + 1
     if m == 0:
-        to_k, to_b, to_c = 1, RUN, width * RUN
-        size = height * to_c
+        to_k, to_c = 1, width * RUN
+        size = (height + 1) * to_c
     else:
-        to_b, to_c = 1, ((width + RUN - 1) // RUN) * RUN
+        to_c = ((width + RUN - 1) // RUN) * RUN
         to_k = height * to_c
-        size = (kb - ka) * to_k
-    if size + to_c + to_b + 1 > len(window):
-        return i32(0), i32(0), i32(0)
+        size = (kb - ka) * to_k + to_c
+    if size + RUN > len(window):
+        return i32(0), i32(0)
     last = (kb - 1) * sm + (b1 + RUN) * sb + (c1 + 1) * sc + RUN
     if b0 < 0 or c0 < 0 or b1 >= nb or c1 >= nc or last > len(v):
-        copy_border(window, v, table, m, nm, nb, nc, sm, sb, sc, to_k, to_b, to_c, ka, kb, b0, b1, c0, c1)
+        copy_border(window, v, table, m, nm, nb, nc, sm, sb, sc, to_k, to_c, ka, kb, b0, b1, c0, c1)
     elif m == 0:
         for c in range(height):
             copy_runs(window, v, table, c * to_c, RUN, ka + b0 * sb + (c0 + c) * sc, sb, width, 1)
     else:
         for k in range(ka, kb):
             copy_runs(window, v, table, (k - ka) * to_k, to_c, k * sm + b0 * sb + c0 * sc, sc, height, to_c // RUN)
-    return i32(to_k), i32(to_b), i32(to_c)
+    return i32(to_k), i32(to_c)
 
 
 @vector
-def sample_plane(acc, window, sb, sc, k, b, c, db, dc, b0, c0, b_end, c_end, first, stop):
-    """acc[q] += the sample of ray q on plane k, for all rays of the tile that meet it; sb, sc: steps of the window."""
-    w1 = window[sb:]
-    w2 = window[sc:]
-    w3 = window[sb + sc:]
+def sample_plane(acc, window, sc, k, b, c, db, dc, b0, c0, b_end, c_end, first, stop):
+    """acc[q] += the sample of ray q on plane k, for all rays of the tile that meet it; the window has b side by side, c every sc."""
+    above = window[sc:]
     kf = real(k)
     for q in range(i32(len(acc))):
         bb = min(max(b[q] + kf * db[q] - b0, real(0)), b_end)
@@ -196,7 +195,29 @@ def sample_plane(acc, window, sb, sc, k, b, c, db, dc, b0, c0, b_end, c_end, fir
         ic = i32(cc)
         fb = bb - real(ib)
         fc = cc - real(ic)
-        i = u32(i32(i32(ib * sb) + i32(ic * sc))) & MASK
+        i = u32(i32(ib + i32(ic * sc))) & MASK
+        v00, v10 = pair(window, i)
+        v01, v11 = pair(above, i)
+        l0 = v00 + fb * (v10 - v00)
+        l1 = v01 + fb * (v11 - v01)
+        acc[q] += l0 + fc * (l1 - l0) if first[q] <= k and k < stop[q] else real(0)
+
+
+@vector
+def sample_across(acc, window, sc, k, b, c, db, dc, b0, c0, b_end, c_end, first, stop):
+    """The same from a window [c, b, k], whose b lies RUN apart."""
+    w1 = window[RUN:]
+    w2 = window[sc:]
+    w3 = window[sc + RUN:]
+    kf = real(k)
+    for q in range(i32(len(acc))):
+        bb = min(max(b[q] + kf * db[q] - b0, real(0)), b_end)
+        cc = min(max(c[q] + kf * dc[q] - c0, real(0)), c_end)
+        ib = i32(bb)
+        ic = i32(cc)
+        fb = bb - real(ib)
+        fc = cc - real(ic)
+        i = u32(i32(i32(ib * i32(RUN)) + i32(ic * sc))) & MASK
         v00 = window[i]
         v01 = w2[i]
         l0 = v00 + fb * (w1[i] - v00)
@@ -215,6 +236,19 @@ def sample_directly(acc, v, table, m, nx, ny, nz, ka, kb, n, whole, part):
 
 
 @device
+def sample_window(acc, window, m, to_k, to_c, ka, kb, n, whole, part, b0, c0, b_end, c_end):
+    """All planes of a window."""
+    for k in range(ka, kb):
+        plane = window[(k - ka) * to_k:]
+        if m == 0:
+            sample_across(acc, plane, to_c, i32(k), part[0, :n], part[1, :n], part[2, :n], part[3, :n], b0, c0, b_end, c_end,
+                          whole[3, :n], whole[4, :n])
+        else:
+            sample_plane(acc, plane, to_c, i32(k), part[0, :n], part[1, :n], part[2, :n], part[3, :n], b0, c0, b_end, c_end,
+                         whole[3, :n], whole[4, :n])
+
+
+@device
 def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window):
     """Joseph's method over all rays of the tile, some planes at a time, from a copied window of the volume."""
     ox = (nx >> BLOCK) + 1
@@ -230,13 +264,11 @@ def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
                 kb = min((ka // RUN + 1) * RUN, hi)
                 b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
                 if b1 >= b0 and not (len(occupancy) > 0 and window_is_air(occupancy, m, ox, oy, oz, ka, kb, b0, b1, c0, c1)):
-                    to_k, to_b, to_c = copy_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
+                    to_k, to_c = copy_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
                     if to_k == 0:
                         sample_directly(acc, vc, table, m, nx, ny, nz, ka, kb, n, whole, part)
                     else:
-                        for k in range(ka, kb):
-                            sample_plane(acc, window[(k - ka) * to_k:], to_b, to_c, i32(k), part[0, :n], part[1, :n], part[2, :n], part[3, :n],
-                                         real(b0), real(c0), real(b1 - b0), real(c1 - c0), whole[3, :n], whole[4, :n])
+                        sample_window(acc, window, m, to_k, to_c, ka, kb, n, whole, part, real(b0), real(c0), real(b1 - b0), real(c1 - c0))
                 ka = kb
         for q in range(n):
             acc[q] *= part[4, q]

@@ -20,44 +20,39 @@ GROUP = 16      # detector columns, or rows of voxels, that are written back tog
 @vector
 def add_line(acc, line, first, step):
     """acc[r] += line(first + r step), linear interpolation."""
-    after = line[1:]
     for r in range(i32(len(acc))):
         p = first + f32(r) * step
         ip = i32(p)
         i = u32(ip) & MASK
-        a = line[i]
-        acc[r] += a + (p - f32(ip)) * (after[i] - a)
+        a, b = pair(line, i)
+        acc[r] += a + (p - f32(ip)) * (b - a)
 
 
 @vector
 def add_four_lines(acc, c0, c1, c2, c3, v0, d0, v1, d1, v2, d2, v3, d3):
     """The sum of four add_line in one pass over acc."""
-    e0 = c0[1:]
-    e1 = c1[1:]
-    e2 = c2[1:]
-    e3 = c3[1:]
     for r in range(i32(len(acc))):
         rf = f32(r)
         p = v0 + rf * d0
         ip = i32(p)
         i = u32(ip) & MASK
-        a = c0[i]
-        s = a + (p - f32(ip)) * (e0[i] - a)
+        a, b = pair(c0, i)
+        s = a + (p - f32(ip)) * (b - a)
         p = v1 + rf * d1
         ip = i32(p)
         i = u32(ip) & MASK
-        a = c1[i]
-        s += a + (p - f32(ip)) * (e1[i] - a)
+        a, b = pair(c1, i)
+        s += a + (p - f32(ip)) * (b - a)
         p = v2 + rf * d2
         ip = i32(p)
         i = u32(ip) & MASK
-        a = c2[i]
-        s += a + (p - f32(ip)) * (e2[i] - a)
+        a, b = pair(c2, i)
+        s += a + (p - f32(ip)) * (b - a)
         p = v3 + rf * d3
         ip = i32(p)
         i = u32(ip) & MASK
-        a = c3[i]
-        s += a + (p - f32(ip)) * (e3[i] - a)
+        a, b = pair(c3, i)
+        s += a + (p - f32(ip)) * (b - a)
         acc[r] += s
 
 
@@ -85,28 +80,27 @@ def spread_one(a, line, wa):
 def gather_two(line, g, first, step, dz):
     """Transpose of add_line as a gather, rows at least one voxel apart: line[z] = sum_r g[r] max(0, 1 - |z_r - z|), where
     first + z step is the row of voxel z (shifted by what g is padded)."""
-    g1 = g[1:]
     for z in range(i32(len(line))):
         p = first + f32(z) * step
         ip = i32(p)
         t = (p - f32(ip)) * dz
-        i = u32(ip) & MASK
-        line[z] = g[i] * max(f32(1) - t, f32(0)) + g1[i] * max(f32(1) - (dz - t), f32(0))
+        a, b = pair(g, u32(ip) & MASK)
+        line[z] = a * max(f32(1) - t, f32(0)) + b * max(f32(1) - (dz - t), f32(0))
 
 
 @vector
 def gather_four(line, g, first, step, dz):
     """The same for rows half a voxel to one voxel apart."""
-    g1 = g[1:]
-    g2 = g[2:]
-    g3 = g[3:]
+    after = g[2:]
     for z in range(i32(len(line))):
         p = first + f32(z) * step
         ip = i32(p)
         t = (p - f32(ip)) * dz
         i = u32(ip) & MASK
-        line[z] = (g[i] * max(f32(1) - (t + dz), f32(0)) + g1[i] * max(f32(1) - t, f32(0))
-                   + g2[i] * max(f32(1) - (dz - t), f32(0)) + g3[i] * max(f32(1) - (dz + dz - t), f32(0)))
+        a, b = pair(g, i)
+        c, d = pair(after, i)
+        line[z] = (a * max(f32(1) - (t + dz), f32(0)) + b * max(f32(1) - t, f32(0))
+                   + c * max(f32(1) - (dz - t), f32(0)) + d * max(f32(1) - (dz + dz - t), f32(0)))
 
 
 @device
