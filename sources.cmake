@@ -55,6 +55,7 @@ set(XRAYTOMO_SCRIPTS
   "XRayTomoLib/tracing/cuda.py"
   "XRayTomoLib/tracing/kernels/backprojection.py"
   "XRayTomoLib/tracing/kernels/cpu_drivers.py"
+  "XRayTomoLib/tracing/kernels/cpu_pairs.py"
   "XRayTomoLib/tracing/kernels/cpu_tiles.py"
   "XRayTomoLib/tracing/kernels/cuda_backprojection.py"
   "XRayTomoLib/tracing/kernels/cuda_deposit.py"
