@@ -4,4 +4,5 @@ from .cartesian import CartesianGrid, GridError
 from .meshes import MeshError, TriangleMesh
 from .phantoms import Box, Cylinder, Ellipsoid, Phantom, to_hu
 
-__all__ = ["CartesianGrid", "GridError", "Ellipsoid", "Box", "Cylinder", "Phantom", "MeshError", "TriangleMesh", "chest", "pelvis", "phantom_by_name", "to_hu"]
+__all__ = ["CartesianGrid", "GridError", "Ellipsoid", "Box", "Cylinder", "Phantom", "MeshError", "TriangleMesh", "chest", "pelvis",
+           "phantom_by_name", "to_hu"]
