@@ -35,6 +35,24 @@ def rotation_from_vector(w):
     return identity + a[..., None, None] * k + b[..., None, None] * (k @ k)
 
 
+def rigid_from_twist(w, v):
+    """exp of se(3): 4x4 matrices [..., 4, 4] of the twists (w in rad, v in mm), exact and differentiable at zero.
+
+    The translation is V v, V = I + b K + c K^2, b = (1 - cos t)/t^2, c = (t - sin t)/t^3 (Murray, Li, Sastry, 1994, eq. 2.36).
+    """
+    xp = namespace(w, v)
+    w, v = float64(w, xp), float64(v, xp)
+    t2 = (w * w).sum(-1)
+    small = t2 < 1e-4
+    safe = xp.where(small, xp.ones_like(t2), t2)
+    t = safe ** 0.5
+    b = xp.where(small, 0.5 - t2 / 24 * (1 - t2 / 30 * (1 - t2 / 56)), (1 - xp.cos(t)) / safe)
+    c = xp.where(small, (1 - t2 / 20 * (1 - t2 / 42 * (1 - t2 / 72))) / 6, (t - xp.sin(t)) / (safe * t))
+    k = skew(w)
+    left = float64(np.eye(3), xp) + b[..., None, None] * k + c[..., None, None] * (k @ k)
+    return rigid(rotation_from_vector(w), (left @ v[..., None])[..., 0])
+
+
 def quaternion_from_rotation(rotation):
     """Unit quaternions [..., 4] (w, x, y, z), w >= 0, of rotation matrices [..., 3, 3].
 

@@ -61,6 +61,14 @@ class AttenuationModel:
         mu[air] = 0
         return np.maximum(mu, 0, out=mu)
 
+    def lookup(self, dtype="int16", slope=1.0, intercept=0.0):
+        """Attenuation (float32 [65536]) of every 16-bit code, in the order of its bits as uint16, for values slope x code + intercept:
+        the table with which the ray tracer reads "int16" and "uint16" volumes as they lie."""
+        if dtype not in ("int16", "uint16"):
+            raise AttenuationError(f"lookup for voxels of type '{dtype}': expected int16 or uint16")
+        codes = np.arange(65536, dtype=np.uint16).view(dtype)
+        return self.mu(codes.astype(np.float64) * slope + intercept)
+
     def describe(self):
         """One line for people."""
         if self.kind == "linear":

@@ -1,5 +1,6 @@
 """The ray tracer (floor 1)."""
 from .backprojection import backproject_voxels
+from .drr import DRR
 from .meshes import chord_lengths
 from .operator import Adjoint, LinearOperator, Product, Stack, Weighted
 from .projector import ProjectionError, Projector, available_backends
@@ -7,7 +8,7 @@ from .scene import Scene, SceneMesh, SceneVolume
 from .targets import METHODS, TargetMissing
 
 __all__ = ["Adjoint", "LinearOperator", "Product", "Stack", "Weighted", "ProjectionError", "Projector", "available_backends", "METHODS",
-           "TargetMissing", "Scene", "SceneMesh",
+           "TargetMissing", "DRR", "Scene", "SceneMesh",
            "SceneVolume", "backproject_voxels", "chord_lengths", "project"]
 
 

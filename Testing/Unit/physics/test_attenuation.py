@@ -52,3 +52,13 @@ def test_refusals_name_the_value():
 def test_values_that_look_like_hu(low, high, is_hu, words):
     found, sentence = looks_like_hu(np.array([low, high]))
     assert found is is_hu and words in sentence
+
+
+@pytest.mark.parametrize("dtype", ["int16", "uint16"])
+def test_lookup_is_the_model_of_every_code(dtype):
+    model = AttenuationModel()
+    codes = np.array([0, 1, 24, 1024, 3000, -1000 if dtype == "int16" else 60000], dtype)
+    table = model.lookup(dtype, slope=2.0, intercept=-1024.0)
+    np.testing.assert_array_equal(table[codes.view(np.uint16)], model.mu(2.0 * codes.astype(np.float64) - 1024.0))
+    with pytest.raises(ValueError, match="float32"):
+        model.lookup("float32")
