@@ -56,9 +56,9 @@ def number_type(volume, table):
 
 
 def scratch(channels, dtype):
-    """Working memory of one task: rays, values, whole and fractional numbers of a tile, a window of the volume."""
+    """Working memory of one task: rays, values, whole and fractional numbers of a tile, a window of the volume (zeros: what is read beyond it counts by nothing)."""
     n = TILE * TILE
-    return np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((5, n), np.int32), np.empty((5, n), dtype), np.empty(WINDOW, dtype)
+    return np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((5, n), np.int32), np.empty((5, n), dtype), np.zeros(WINDOW, dtype)
 
 
 def forward(volume, table, rays, shape, metric, method, step, occupancy):
@@ -114,15 +114,17 @@ def jacobian(volume, table, rays, shape, metric, method, step):
     kernels, flat = kernels_for(volume, table, method)
     dtype = number_type(volume, table)
     channels, nz, ny, nx = volume.shape
-    first = (flat, table, nx, ny, nz, np.asarray(metric), float(step))
+    first, n = (flat, table, nx, ny, nz, np.asarray(metric), float(step)), TILE * TILE
     if rays.shape[1] == 2:
         out = np.empty((channels, len(rays), 7), dtype)
-        total, block, kernel, where = len(rays), 4096, kernels["listed_jacobian"], (rays, out)
+        tiles, kernel, where = -(-len(rays) // n), kernels["listed_jacobian"], (rays, out)
     else:
         rows, cols = shape
         out = np.empty((channels, len(rays), rows, cols, 7), dtype)
-        total, block, kernel, where = len(rays) * rows, max(1, 4096 // cols), kernels["bundle_jacobian"], (rays, rows, cols, out)
-    in_parallel(kernel, ((*first, *where, q, min(q + block, total)) for q in range(0, total, block)))
+        tiles, kernel, where = len(rays) * -(-rows // TILE) * -(-cols // TILE), kernels["bundle_jacobian"], (rays, rows, cols, out)
+    block = max(1, min(TILE, tiles // (4 * THREADS)))
+    in_parallel(kernel, ((*first, *where, q, min(q + block, tiles), TILE, *scratch(channels, dtype), np.empty((5, n), dtype),
+                          np.empty((n, 7), dtype)) for q in range(0, tiles, block)))
     return out
 
 

@@ -165,7 +165,7 @@ def cpu_kernels(real, coded, method):
         given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), **pair_given(real),
                  "real": getattr(np, real), "coded": coded}
         rays = load_files(folder, (*PER_RAY, "cpu_pairs", "cpu_tiles"), given)
-        chosen = {"tile": rays[f"{method}_tile"], "pixel_grad": rays[f"{method}_pixel_grad"], "adjoint": rays.get(f"{method}_adjoint")}
+        chosen = {"tile": rays[f"{method}_tile"], "tile_grad": rays[f"{method}_tile_grad"], "adjoint": rays.get(f"{method}_adjoint")}
         _loaded[key] = load_files(folder, ("cpu_drivers",), {**rays, **chosen})
     return _loaded[key]
 

@@ -1,4 +1,4 @@
-"""CPU drivers of one method: `tile`, `pixel_grad` and `adjoint` are put in by targets.py."""
+"""CPU drivers of one method: `tile`, `tile_grad` and `adjoint` are put in by targets.py."""
 
 @device
 def bundle_forward(v, table, nx, ny, nz, metric, step, occupancy, bundles, rows, cols, out, q0, q1, side, rays, values, whole, part, window):
@@ -35,24 +35,36 @@ def listed_forward(v, table, nx, ny, nz, metric, step, occupancy, ends, out, q0,
 
 
 @device
-def bundle_jacobian(v, table, nx, ny, nz, metric, step, bundles, rows, cols, out, q0, q1):
-    """Detector rows q0..q1 over all views; out [channels, views, rows, cols, 7]."""
+def bundle_jacobian(v, table, nx, ny, nz, metric, step, bundles, rows, cols, out, q0, q1, side, rays, values, whole, part, window, sums, sevens):
+    """Tiles q0..q1 over all views; out [channels, views, rows, cols, 7]."""
+    across = (cols + side - 1) // side
+    down = (rows + side - 1) // side
     for q in range(q0, q1):
-        i = q // rows
-        r = q - i * rows
-        for c in range(cols):
-            x, y, z, dx, dy, dz = bundle_ray(bundles[i], r, c)
-            for channel in range(v.shape[0]):
-                pixel_grad(v[channel], table, nx, ny, nz, metric, step, x, y, z, dx, dy, dz, out[channel, i, r, c])
+        i = q // (across * down)
+        t = q - i * across * down
+        r0 = (t // across) * side
+        c0 = (t % across) * side
+        r1 = min(r0 + side, rows)
+        c1 = min(c0 + side, cols)
+        n = fill_bundle(bundles[i], r0, r1, c0, c1, rays)
+        for channel in range(v.shape[0]):
+            tile_grad(v[channel], table, nx, ny, nz, metric, step, rays, n, values[channel, :n], whole, part, window, sums, sevens)
+            p = 0
+            for r in range(r0, r1):
+                for c in range(c0, c1):
+                    out[channel, i, r, c] = sevens[p]
+                    p += 1
 
 
 @device
-def listed_jacobian(v, table, nx, ny, nz, metric, step, ends, out, q0, q1):
-    """Listed rays q0..q1; out [channels, n, 7]."""
+def listed_jacobian(v, table, nx, ny, nz, metric, step, ends, out, q0, q1, side, rays, values, whole, part, window, sums, sevens):
+    """Blocks q0..q1 of side x side listed rays; out [channels, n, 7]."""
     for q in range(q0, q1):
+        first = q * side * side
+        n = fill_listed(ends, first, min(first + side * side, len(ends)), rays)
         for channel in range(v.shape[0]):
-            pixel_grad(v[channel], table, nx, ny, nz, metric, step, ends[q, 0, 0], ends[q, 0, 1], ends[q, 0, 2], ends[q, 1, 0] - ends[q, 0, 0],
-                       ends[q, 1, 1] - ends[q, 0, 1], ends[q, 1, 2] - ends[q, 0, 2], out[channel, q])
+            tile_grad(v[channel], table, nx, ny, nz, metric, step, rays, n, values[channel, :n], whole, part, window, sums, sevens)
+            out[channel, first:first + n] = sevens[:n]
 
 
 @device

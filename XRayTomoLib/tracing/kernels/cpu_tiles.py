@@ -274,6 +274,101 @@ def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
             acc[q] *= part[4, q]
 
 
+@vector
+def sample_plane_grad(f, b0s, b1s, c0s, c1s, window, sb, sc, k, kc, b, c, db, dc, b0, c0, b_end, c_end, first, stop):
+    """Adds to each ray's five sums of joseph_finish what it meets on plane k; sb, sc: steps of the window."""
+    w1 = window[sb:]
+    w2 = window[sc:]
+    w3 = window[sb + sc:]
+    kf = real(k)
+    w = kf - kc
+    for q in range(i32(len(f))):
+        bb = min(max(b[q] + kf * db[q] - b0, real(0)), b_end)
+        cc = min(max(c[q] + kf * dc[q] - c0, real(0)), c_end)
+        ib = i32(bb)
+        ic = i32(cc)
+        fb = bb - real(ib)
+        fc = cc - real(ic)
+        i = u32(i32(i32(ib * sb) + i32(ic * sc))) & MASK
+        here = first[q] <= k and k < stop[q]
+        v00 = window[i] if here else real(0)
+        v01 = w2[i] if here else real(0)
+        e0 = (w1[i] if here else real(0)) - v00
+        e1 = (w3[i] if here else real(0)) - v01
+        l0 = v00 + fb * e0
+        by_c = v01 + fb * e1 - l0
+        by_b = e0 + fc * (e1 - e0)
+        f[q] += l0 + fc * by_c
+        b0s[q] += by_b
+        b1s[q] += w * by_b
+        c0s[q] += by_c
+        c1s[q] += w * by_c
+
+
+@device
+def sums_directly(sums, v, table, m, nx, ny, nz, ka, kb, kc, n, whole, part):
+    """The same for a window that is too large to copy."""
+    nm, nb, nc = turn(m, nx, ny, nz)
+    sm, sb, sc = turn(m, 1, nx, nx * ny)
+    for q in range(n):
+        for k in range(max(ka, whole[3, q]), min(kb, whole[4, q])):
+            f, fb, fc = joseph_edge_grad(v, table, k, nb, nc, sm, sb, sc, part[0, q], part[1, q], part[2, q], part[3, q])
+            w = real(k) - kc
+            sums[0, q] += f
+            sums[1, q] += fb
+            sums[2, q] += w * fb
+            sums[3, q] += fc
+            sums[4, q] += w * fc
+
+
+@device
+def joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window):
+    """The five sums of all rays of the tile."""
+    for m in range(3):
+        ka, hi = tile_planes(m, n, whole)
+        kc = real(0.5) * real(turn(m, nx, ny, nz)[0])
+        while ka < hi:
+            kb = min((ka // RUN + 1) * RUN, hi)
+            b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
+            if b1 >= b0:
+                to_k, to_c = copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
+                if to_k == 0:
+                    sums_directly(sums, v, table, m, nx, ny, nz, ka, kb, kc, n, whole, part)
+                else:
+                    for k in range(ka, kb):
+                        sample_plane_grad(sums[0, :n], sums[1, :n], sums[2, :n], sums[3, :n], sums[4, :n], window[(k - ka) * to_k:],
+                                          i32(RUN if m == 0 else 1), to_c, i32(k), kc, part[0, :n], part[1, :n], part[2, :n], part[3, :n],
+                                          real(b0), real(c0), real(b1 - b0), real(c1 - c0), whole[3, :n], whole[4, :n])
+            ka = kb
+
+
+@device
+def joseph_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, sums, out):
+    """Line integrals and their derivatives by start and end, out [n, 7], of one channel."""
+    joseph_start(v, table, nx, ny, nz, metric, rays, n, values, whole, part)
+    sums[:, :n] = real(0)
+    joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window)
+    for q in range(n):
+        dx = rays[q, 3]
+        dy = rays[q, 4]
+        dz = rays[q, 5]
+        m = whole[0, q]
+        d_m, d_b, d_c = turn(m, dx, dy, dz)
+        if d_m == 0.0:
+            out[q, :] = real(0)
+            continue
+        nm, nb, nc = turn(m, nx, ny, nz)
+        sm, sb, sc = turn(m, 1, nx, nx * ny)
+        joseph_finish(v, table, nm, nb, nc, sm, sb, sc, m, turn(m, rays[q, 0], rays[q, 1], rays[q, 2])[0], d_m, d_b, d_c, part[0, q], part[1, q],
+                      part[2, q], part[3, q], sums[0, q], sums[1, q], sums[2, q], sums[3, q], sums[4, q], metric, dx, dy, dz, out[q])
+
+
+@device
+def siddon_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, sums, out):
+    for q in range(n):
+        siddon_pixel_grad(v, table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3], rays[q, 4], rays[q, 5], out[q])
+
+
 @device
 def siddon_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window):
     for channel in range(v.shape[0]):
@@ -283,11 +378,23 @@ def siddon_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
 
 
 @device
+def trilinear_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, sums, out):
+    for q in range(n):
+        trilinear_pixel_grad(v, table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3], rays[q, 4], rays[q, 5], out[q])
+
+
+@device
 def trilinear_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window):
     for channel in range(v.shape[0]):
         for q in range(n):
             values[channel, q] = trilinear_pixel(v[channel], table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3],
                                                  rays[q, 4], rays[q, 5])
+
+
+@device
+def maximum_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, sums, out):
+    for q in range(n):
+        maximum_pixel_grad(v, table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3], rays[q, 4], rays[q, 5], out[q])
 
 
 @device

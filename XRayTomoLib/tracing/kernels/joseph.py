@@ -186,20 +186,10 @@ def joseph_inner_grad(v, table, sm, sb, sc, ka, kb, b, c, db, dc, kc):
 
 
 @device
-def joseph_sums(v, table, nm, nb, nc, sm, sb, sc, s_m, d_m, b, c, db, dc, o0, o1, k0, k1, kc):
-    """The five sums of joseph_inner_grad over the whole ray, and what the cut planes at its low and high end hold."""
-    f, b0, b1, c0, c1 = joseph_inner_grad(v, table, i32(sm), i32(sb), i32(sc), k0, k1, b, c, db, dc, kc)
-    for part in range(2):
-        first = o0 if part == 0 else k1
-        stop = k0 if part == 0 else o1
-        for k in range(first, stop):
-            f_k, fb, fc = joseph_edge_grad(v, table, k, nb, nc, sm, sb, sc, b, c, db, dc)
-            w = real(k) - kc
-            f += f_k
-            b0 += fb
-            b1 += w * fb
-            c0 += fc
-            c1 += w * fc
+def joseph_finish(v, table, nm, nb, nc, sm, sb, sc, m, s_m, d_m, d_b, d_c, b, c, db, dc, f, b0, b1, c0, c1, metric, dx, dy, dz, out):
+    """out[0:7] = line integral and its derivatives by the ray's start and end, from the sums over planes of f, df/db, (k - kc) df/db,
+    df/dc, (k - kc) df/dc, kc = nm/2; planes that the ends cut are corrected here."""
+    kc = real(0.5) * real(nm)
     e0, lack0, e1, lack1 = joseph_ends(nm, s_m, d_m)
     low = real(0)
     high = real(0)
@@ -220,25 +210,7 @@ def joseph_sums(v, table, nm, nb, nc, sm, sb, sc, s_m, d_m, b, c, db, dc, o0, o1
                 high = f_k
     if e0 >= 0 and e1 < 0 and floor(max(s_m, s_m + d_m) + 0.5) == e0:
         high = low                      # both ends in one plane's interval
-    return f, b0, b1, c0, c1, low, high
-
-
-@device
-def joseph_pixel_grad(v, table, nx, ny, nz, metric, step, x, y, z, dx, dy, dz, out):
-    """Line integral and its derivatives by the ray's start and end (voxel coordinates) -> out[0:7]."""
     length2 = length_mm(metric, dx, dy, dz)
-    m = major_axis(dx, dy, dz)
-    d_m, d_b, d_c = turn(m, dx, dy, dz)
-    for q in range(7):
-        out[q] = real(0)
-    if d_m == 0.0:
-        return
-    s_m, s_b, s_c = turn(m, x, y, z)
-    nm, nb, nc = turn(m, nx, ny, nz)
-    sm, sb, sc = turn(m, 1, nx, nx * ny)
-    b, c, db, dc, o0, o1, k0, k1 = joseph_span(nm, nb, nc, s_m, s_b, s_c, d_m, d_b, d_c)
-    kc = real(0.5) * real(nm)
-    f, b0, b1, c0, c1, low, high = joseph_sums(v, table, nm, nb, nc, sm, sb, sc, s_m, d_m, b, c, db, dc, o0, o1, k0, k1, kc)
     inv = 1.0 / d_m
     mm = sqrt(length2) * abs(inv)                      # mm per plane
     centre = (kc - s_m) * inv                          # ray parameter of plane kc
@@ -253,6 +225,35 @@ def joseph_pixel_grad(v, table, nx, ny, nz, metric, step, x, y, z, dx, dy, dz, o
     gt_m = mm * (-f * inv - inv * (d_b * tb + d_c * tc) + end_cut)
     gx, gy, gz = metric_times(metric, dx, dy, dz)
     store_gradient(out, mm * f, length2, d_m, gs_m, mm * sb0, mm * sc0, gt_m, mm * tb, mm * tc, m, gx, gy, gz)
+
+
+@device
+def joseph_pixel_grad(v, table, nx, ny, nz, metric, step, x, y, z, dx, dy, dz, out):
+    """Line integral and its derivatives by the ray's start and end (voxel coordinates) -> out[0:7]."""
+    m = major_axis(dx, dy, dz)
+    d_m, d_b, d_c = turn(m, dx, dy, dz)
+    for q in range(7):
+        out[q] = real(0)
+    if d_m == 0.0:
+        return
+    s_m, s_b, s_c = turn(m, x, y, z)
+    nm, nb, nc = turn(m, nx, ny, nz)
+    sm, sb, sc = turn(m, 1, nx, nx * ny)
+    b, c, db, dc, o0, o1, k0, k1 = joseph_span(nm, nb, nc, s_m, s_b, s_c, d_m, d_b, d_c)
+    kc = real(0.5) * real(nm)
+    f, b0, b1, c0, c1 = joseph_inner_grad(v, table, i32(sm), i32(sb), i32(sc), k0, k1, b, c, db, dc, kc)
+    for part in range(2):
+        first = o0 if part == 0 else k1
+        stop = k0 if part == 0 else o1
+        for k in range(first, stop):
+            f_k, fb, fc = joseph_edge_grad(v, table, k, nb, nc, sm, sb, sc, b, c, db, dc)
+            w = real(k) - kc
+            f += f_k
+            b0 += fb
+            b1 += w * fb
+            c0 += fc
+            c1 += w * fc
+    joseph_finish(v, table, nm, nb, nc, sm, sb, sc, m, s_m, d_m, d_b, d_c, b, c, db, dc, f, b0, b1, c0, c1, metric, dx, dy, dz, out)
 
 
 @device
