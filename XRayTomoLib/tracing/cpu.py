@@ -56,7 +56,8 @@ def number_type(volume, table):
 
 
 def scratch(channels, dtype):
-    """Working memory of one task: rays, values, whole and fractional numbers of a tile, a window of the volume (zeros: what is read beyond it counts by nothing)."""
+    """Working memory of one task: rays, values, whole and fractional numbers of a tile, a window of the volume (zeros: what is read
+    beyond it counts by nothing)."""
     n = TILE * TILE
     return np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((5, n), np.int32), np.empty((5, n), dtype), np.zeros(WINDOW, dtype)
 
