@@ -153,21 +153,14 @@ def adjoint(projections, rays, grid_shape, metric, method, step, out=None):
 
 
 def occupancy(volume, table):
-    """Map of the blocks that hold a voxel other than 0 in any channel, dilated by one block: flat uint8, one block more than needed
-    on each axis, for `trim` of kernels/frame.py."""
+    """Map of the blocks that hold a voxel other than 0 in any channel: flat uint8, n/8 + 1 blocks along each axis, for `window_is_air` of
+    kernels/cpu_tiles.py."""
     kernels, flat = kernels_for(volume, table, "joseph")
     channels, nz, ny, nx = volume.shape
     side = kernels["BLOCK"]
     blocks = np.zeros(tuple((n >> side) + 1 for n in (nz, ny, nx)), np.uint8)
     for channel in range(channels):
         in_parallel(kernels["mark_blocks"], ((flat[channel], table, nx, ny, nz, blocks, b, b + 1) for b in range(len(blocks))))
-    for axis in range(3):
-        grown = blocks.copy()
-        lower, upper = [slice(None)] * 3, [slice(None)] * 3
-        lower[axis], upper[axis] = slice(None, -1), slice(1, None)
-        grown[tuple(lower)] |= blocks[tuple(upper)]
-        grown[tuple(upper)] |= blocks[tuple(lower)]
-        blocks = grown
     return blocks.reshape(-1)
 
 

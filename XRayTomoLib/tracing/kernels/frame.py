@@ -109,36 +109,6 @@ def bundle_ray(g, r, c):
 
 
 @device
-def block_is_empty(occupancy, ob, oc, tm, tb, tc, km, b, c):
-    """Whether the block round (km, b, c) and its neighbours hold air alone; ob, oc: blocks along b, c; tm, tb, tc: strides."""
-    ib = min(max(i32(b) >> BLOCK, i32(0)), i32(ob - 1))
-    ic = min(max(i32(c) >> BLOCK, i32(0)), i32(oc - 1))
-    return occupancy[(i32(km) >> BLOCK) * tm + ib * tb + ic * tc] == 0
-
-
-@device
-def trim(occupancy, ob, oc, tm, tb, tc, k0, k1, b, c, db, dc):
-    """Drops planes of air from both ends of k0 <= k < k1, a block at a time (the map is dilated by one block, so that
-    the middle of a block's planes speaks for all of them)."""
-    half = real(0.5 * (1 << BLOCK) - 0.5)
-    while k0 < k1:
-        start = (k0 >> BLOCK) << BLOCK
-        middle = real(start) + half
-        if not block_is_empty(occupancy, ob, oc, tm, tb, tc, start, b + middle * db, c + middle * dc):
-            break
-        k0 = i32(start + (1 << BLOCK))
-    while k0 < k1:
-        start = ((k1 - 1) >> BLOCK) << BLOCK
-        middle = real(start) + half
-        if not block_is_empty(occupancy, ob, oc, tm, tb, tc, start, b + middle * db, c + middle * dc):
-            break
-        k1 = i32(start)
-    if k1 < k0:
-        k1 = k0
-    return k0, k1
-
-
-@device
 def store_gradient(out, value, length2, d_m, gs_m, gs_b, gs_c, gt_m, gt_b, gt_c, m, gx, gy, gz):
     """out[0:7] = value, its derivative by the start and by the end of the ray.
 
