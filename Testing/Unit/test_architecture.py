@@ -13,7 +13,7 @@ SOURCES = sorted(LIBRARY.rglob("*.py"))
 PANELS = sorted((LIBRARY / "panels").rglob("*.py"))
 
 FLOORS = {
-    "resources": 0, "jobs": 0, "geometry": 0, "grids": 0,
+    "resources": 0, "files": 0, "options": 0, "jobs": 0, "geometry": 0, "grids": 0,
     "tracing": 1,
     "physics": 2, "reconstruction": 2, "registration": 2, "calibration": 2, "dynamics": 2, "retrieval": 2, "io": 2,
     "workflows": 3,
@@ -22,7 +22,8 @@ FLOORS = {
 }  # fmt: skip
 # Within a floor each unit stands alone, but for these: the grids are placed by geometry's transforms, everything may
 # report progress and read its data files, and cli is the front door of the commands.
-NEIGHBOURS = {("geometry", "resources"), ("grids", "resources"), ("grids", "geometry"), ("cli", "commands"), ("commands", "cli")}
+NEIGHBOURS = {("geometry", "resources"), ("geometry", "files"), ("geometry", "options"),
+              ("grids", "resources"), ("grids", "geometry"), ("cli", "commands"), ("commands", "cli")}
 APPLICATION = {"slicer", "vtk", "qt", "ctk", "fastapi", "uvicorn", "PySide6", "slicer_core"}
 ALLOWED_APPLICATION = {"mrml": {"slicer", "vtk"}, "panels": {"slicer", "vtk", "qt", "ctk"}, "server": {"fastapi", "uvicorn"}}
 ALLOWED_IN_MODULE = {"slicer", "vtk", "qt", "ctk", "numpy", "scipy", "SimpleITK", "XRayTomoLib"}

@@ -68,8 +68,8 @@ def run(options):
 
 
 def _check_targets(options):
+    from ..files import check_target
     from ..io import VolumeError
-    from ..io.files import check_target
     from ..io.pictures import PICTURES
     from ..io.volumes import WRITTEN
 

@@ -23,7 +23,7 @@ def run(options):
 def _copy(path, target):
     import shutil
 
-    from ..io.files import check_target, replacing, suffix_of
+    from ..files import check_target, replacing, suffix_of
 
     check_target(target, (suffix_of(path),))
     with replacing(target) as temporary:

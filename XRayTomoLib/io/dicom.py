@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import VolumeError
-from .files import last_line, quiet_itk
+from .itk import last_line, quiet_itk
 
 POSITION, DESCRIPTION, MODALITY = "0020|0032", "0008|103e", "0008|0060"
 UNEVEN = 0.05  # of the slice distance: above rounding in the headers, far below a missing slice

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import check_target, replacing
 from .errors import VolumeError
-from .files import check_target, last_line, quiet_itk, replacing
+from .itk import last_line, quiet_itk
 
 PICTURES = (".png",)
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import replacing
 from ..grids.anatomy import phantom_by_name
 from ..grids.cartesian import CartesianGrid
 from ..grids.phantoms import to_hu
 from .errors import VolumeError
-from .files import replacing
 from .volumes import write_volume
 
 PHANTOM_SPACING_MM = 2.0

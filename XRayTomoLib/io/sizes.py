@@ -6,8 +6,8 @@ import struct
 import zlib
 from pathlib import Path
 
+from ..files import suffix_of
 from .errors import VolumeError
-from .files import suffix_of
 
 DEFLATE_LIMIT = 1032  # the highest ratio that deflate, the compression of all these formats, can reach
 DETACHED = (".nhdr", ".mhd")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ..files import check_target, replacing, stem_of, suffix_of
 from ..grids.cartesian import CartesianGrid, GridError
 from .dicom import read_series
 from .errors import VolumeError
-from .files import check_target, last_line, quiet_itk, replacing, stem_of, suffix_of
+from .itk import last_line, quiet_itk
 from .sizes import check_claimed_size, check_nifti_is_complete
 
 LPS_FROM_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -1,13 +1,15 @@
-"""Files that are either written completely or not at all, and quiet use of ITK."""
+"""Files that are written completely or not at all, and the suffixes that say what they are."""
 
 import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import VolumeError
-
 SUFFIXES = (".nii.gz", ".nrrd", ".nhdr", ".nii", ".mha", ".mhd")
+
+
+class FileError(ValueError):
+    """A file that cannot be read or written; the message is one sentence that names the file and the remedy."""
 
 
 def suffix_of(path):
@@ -23,11 +25,11 @@ def stem_of(path):
 
 
 def check_target(path, suffixes):
-    """Raises VolumeError if `path` does not end with one of `suffixes` or its folder does not exist: before long work, not after it."""
+    """Raises FileError if `path` does not end with one of `suffixes` or its folder does not exist: before long work, not after it."""
     if suffix_of(path) not in suffixes:
-        raise VolumeError(f"{path}: '{suffix_of(path)}' files cannot be written here; let the name end with {' or '.join(suffixes)}.")
+        raise FileError(f"{path}: '{suffix_of(path)}' files cannot be written here; let the name end with {' or '.join(suffixes)}.")
     if not Path(path).resolve().parent.is_dir():
-        raise VolumeError(f"{path}: the folder {Path(path).resolve().parent} does not exist; make it or choose another folder.")
+        raise FileError(f"{path}: the folder {Path(path).resolve().parent} does not exist; make it or choose another folder.")
 
 
 @contextmanager
@@ -56,22 +58,3 @@ def _permissions(path):
     mask = os.umask(0)
     os.umask(mask)
     return 0o666 & ~mask
-
-
-def last_line(error):
-    """The reason in an error of ITK, which also tells where in its own source it arose."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else "no reason given"
-
-
-@contextmanager
-def quiet_itk():
-    """ITK prints warnings of broken files to stderr; the errors that follow say more."""
-    import SimpleITK as sitk
-
-    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.GlobalWarningDisplayOff()
-    try:
-        yield sitk
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(shown)

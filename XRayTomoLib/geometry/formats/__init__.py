@@ -1,0 +1,77 @@
+"""Acquisition geometries in files: one module a format, each with the same few functions.
+
+A module `formats/<name>.py` has
+    TITLE       what users call the format
+    SUFFIXES    how its files' names end (lower case)
+    recognise(path, head)       whether the file (its first 4096 bytes in `head`) or folder is of this format
+    read(path, **hints)         -> Views in RAS
+    write(path, views, **hints) only where the format can be written; what it cannot hold raises FormatError
+Hints are what a format does not carry: `shape` = (rows, cols), `pitch_mm`, `sdd_mm`, ...; each module's read() names its own.
+"""
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+from ...files import replacing
+from ..arrays import GeometryError
+
+FORMATS = ("xraytomo",)
+HEAD_BYTES = 4096
+
+
+class FormatError(GeometryError):
+    """A geometry file that cannot be read or written; the message names the file, the field and the remedy."""
+
+
+def load_format(name):
+    """The module of the format called `name`."""
+    if name not in FORMATS:
+        raise FormatError(f"geometry format '{name}' is not known; expected one of: {', '.join(FORMATS)}")
+    return import_module(f".{name}", __name__)
+
+
+def recognise_format(path):
+    """Name of the format that the file or folder `path` is of."""
+    path = Path(path)
+    if not path.exists():
+        raise FormatError(f"{path}: there is no such file or folder")
+    head = b""
+    if path.is_file():
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+    for name in FORMATS:
+        if load_format(name).recognise(path, head):
+            return name
+    raise FormatError(f"{path}: not recognised as a geometry; say which format it has, one of: {', '.join(FORMATS)}")
+
+
+def read_geometry(path, format=None, **hints):
+    """Views of a geometry file (or folder); `format` by default as recognised. See the format's read() for its hints."""
+    name = format or recognise_format(path)
+    return _call(name, load_format(name).read, Path(path), **hints)
+
+
+def write_geometry(path, views, format=None, **hints):
+    """Writes `views` to `path`, whole or not at all; `format` by default by the name's suffix."""
+    path = Path(path)
+    name = format or _format_of_suffix(path)
+    module = load_format(name)
+    if not hasattr(module, "write"):
+        raise FormatError(f"{path}: geometries in the format '{name}' can be read, not written")
+    with replacing(path) as temporary:
+        _call(name, module.write, temporary, views, **hints)
+
+
+def _call(name, function, *given, **hints):
+    allowed = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY or p.default is not p.empty]
+    for hint in hints:
+        if hint not in allowed:
+            raise FormatError(f"geometry format '{name}' does not use '{hint}'; it takes: {', '.join(allowed) or 'nothing'}")
+    return function(*given, **hints)
+
+
+def _format_of_suffix(path):
+    for name in FORMATS:
+        if path.name.lower().endswith(tuple(load_format(name).SUFFIXES)):
+            return name
+    raise FormatError(f"{path}: the name does not say in which format to write; give one of: {', '.join(FORMATS)}")
