@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from XRayTomoLib.io import VolumeError, write_png
+from XRayTomoLib.files import FileError
+from XRayTomoLib.io import write_png
 
 
 def picture(path):
@@ -30,6 +31,6 @@ def test_constant_picture(tmp_path):
 
 @pytest.mark.parametrize(("name", "shape"), [("p.jpg", (2, 2)), ("p.png", (2, 2, 2)), ("p.png", (0, 2)), ("absent/p.png", (2, 2))])
 def test_bad_input_leaves_nothing(tmp_path, name, shape):
-    with pytest.raises(VolumeError):
+    with pytest.raises(FileError):
         write_png(tmp_path / name, np.ones(shape))
     assert list(tmp_path.iterdir()) == []

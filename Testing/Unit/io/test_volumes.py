@@ -11,6 +11,7 @@ import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from XRayTomoLib.files import FileError
 from XRayTomoLib.grids import CartesianGrid
 from XRayTomoLib.io import VolumeError, check_voxels, read_image, read_volume, write_volume
 
@@ -246,7 +247,7 @@ def test_large_finite_voxels_are_accepted():
 @pytest.mark.parametrize(("name", "message"), [("none.nrrd", "no such file"), ("picture.jpg", "not a volume format")])
 def test_wrong_paths(tmp_path, name, message):
     (tmp_path / "picture.jpg").write_bytes(b"x")
-    with pytest.raises(VolumeError, match=message):
+    with pytest.raises(FileError, match=message):
         read_volume(tmp_path / name)
 
 
