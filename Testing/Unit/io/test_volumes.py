@@ -266,7 +266,7 @@ def test_series_of_a_file(tmp_path):
     ],
 )
 def test_bad_writes_leave_nothing(tmp_path, name, shape, message):
-    with pytest.raises(VolumeError, match=message):
+    with pytest.raises(FileError, match=message):
         write_volume(tmp_path / name, np.zeros(shape), CartesianGrid.centred((4, 5, 6), 1))
     assert list(tmp_path.iterdir()) == []
 
