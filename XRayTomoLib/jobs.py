@@ -13,12 +13,14 @@ from . import __version__
 
 @dataclass(frozen=True)
 class Step:
-    """What a job yields after each step: `index` of `total` (None: open-ended), a residual, a message, a preview (array)."""
+    """What a job yields after each step: `index` of `total` (None: open-ended), a residual, a message, a preview (array), and the
+    state (a dictionary of tensors and numbers) from which it can be resumed."""
     index: int
     total: int | None = None
     residual: float | None = None
     message: str = ""
     preview: object = None
+    state: dict | None = None
 
 
 def run(job, progress=None):

@@ -1,0 +1,93 @@
+"""The loop that all iterative methods share: steps, stopping rules, checkpoints.
+
+A method is a frozen dataclass of declared options (options.py) with three functions:
+
+    prepare(problem) -> constants              what is computed once (a dictionary; never saved)
+    begin(problem, constants) -> state         a dictionary of tensors and numbers with the volume "x"
+    advance(problem, constants, state)         one iteration on the state, in place; returns |A x - p| / |p|, as known to the method
+"""
+import math
+from dataclasses import dataclass, fields
+
+import torch
+
+from ..jobs import Step
+from ..options import option
+from .problem import Problem, ReconstructionError
+
+
+@dataclass(frozen=True)
+class Iterative:
+    """Options of every iterative method. A stopping rule of 0 is off."""
+    iterations: int = option(20, "Iterations", "number of iterations", minimum=1, maximum=1000000)
+    stop_residual: float = option(0.0, "Stop at residual", "relative residual |A x - p| / |p| that ends the iterations; 0: off", 0.0, 1.0)
+    stop_change: float = option(0.0, "Stop at change", "relative change of the volume in one iteration that ends them; 0: off", 0.0, 1.0)
+    stop_discrepancy: float = option(0.0, "Stop at noise times", "ends the iterations at this factor times the noise level; 0: off", 0.0, 100.0)
+
+    def prepare(self, problem):
+        return {}
+
+    def check(self, problem):
+        """Raises ReconstructionError where the problem does not suit the method."""
+
+
+@dataclass(frozen=True)
+class Constrained(Iterative):
+    """Methods that keep the volume within bounds."""
+    nonnegative: bool = option(True, "Not negative", "sets values below zero to zero after each iteration")
+    upper_per_mm: float = option(0.0, "At most", "largest attenuation; 0: no limit", 0.0, unit="1/mm")
+
+    def bounded_(self, problem, x):
+        """x within bounds and support, in place."""
+        if self.nonnegative or self.upper_per_mm:
+            x.clamp_(0.0 if self.nonnegative else None, self.upper_per_mm or None)
+        if problem.support is not None:
+            x.mul_(problem.support)
+        return x
+
+
+def iterate(method, problem, state=None):
+    """Generator of Steps that runs `method` on `problem` and returns the volume x.
+
+    Each Step previews the volume itself, not a copy, and carries in `state` what resumes the work: iterate(method, problem, state)
+    goes on after it. The last step's message says why the iterations ended.
+    """
+    method.check(problem)
+    constants = method.prepare(problem)
+    state = state if state is not None else {"iteration": 0, **method.begin(problem, constants)}
+    scale = float(torch.linalg.vector_norm(problem.p))
+    while state["iteration"] < method.iterations:
+        before = state["x"].clone() if method.stop_change else None
+        residual = float(method.advance(problem, constants, state))
+        state["iteration"] += 1
+        if not math.isfinite(residual):
+            raise ReconstructionError(f"iteration {state['iteration']} left the range of numbers; lower the relaxation or the step size")
+        reason = _reason_to_stop(method, problem, state, residual, scale, before)
+        yield Step(state["iteration"], method.iterations, residual, reason, state["x"], state)
+        if reason:
+            break
+    return state["x"]
+
+
+def _reason_to_stop(method, problem, state, residual, scale, before):
+    """Why the iterations end here, or ""."""
+    if method.stop_residual and residual <= method.stop_residual:
+        return f"residual {residual:.3g} reached"
+    if method.stop_discrepancy and problem.noise is not None and residual * scale <= method.stop_discrepancy * problem.noise:
+        return f"noise level reached (residual {residual:.3g})"
+    if before is not None:
+        change = float(torch.linalg.vector_norm(state["x"] - before) / torch.linalg.vector_norm(state["x"]).clamp_min(1e-30))
+        if change <= method.stop_change:
+            return f"change {change:.3g} reached"
+    return "all iterations done" if state["iteration"] >= method.iterations else ""
+
+
+def solver(method_class):
+    """The functional form of a method: cgls(A, p, iterations=20) is iterate(CGLS(iterations=20), Problem(A, p))."""
+    known = {f.name for f in fields(Problem)}
+
+    def solve(A, p, state=None, **options):
+        problem = Problem(A, p, **{name: options.pop(name) for name in list(options) if name in known})
+        return iterate(method_class(**options), problem, state)
+    solve.__doc__ = f"Generator of Steps of {method_class.__name__}; options: {', '.join(f.name for f in fields(method_class))}."
+    return solve
