@@ -2,6 +2,7 @@
 import hashlib
 import platform
 import threading
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -92,6 +93,51 @@ class LatestWorker:
                 error = problem
             with self._wake:
                 self._result, self._done = (number, request, result, error), number
+
+
+class JobThread:
+    """Runs the generator `job` in a daemon thread of its own, to its end or until it is cancelled between two steps.
+
+    The owner asks from its own thread: `take()` for the newest Step, `running`, and at the end `result`, `error` or `cancelled`. A job that
+    is cancelled is closed, so that its finally blocks run in the thread.
+    """
+
+    def __init__(self, job):
+        self._job = job
+        self._steps = deque(maxlen=1)       # the newest alone; its methods are atomic
+        self._stop = threading.Event()
+        self.result = self.error = None
+        self.cancelled = False
+        self._thread = threading.Thread(target=self._run, name="xraytomo-job", daemon=True)
+        self._thread.start()
+
+    @property
+    def running(self):
+        return self._thread.is_alive()
+
+    def take(self):
+        """The newest Step since the last call, or None."""
+        try:
+            return self._steps.pop()
+        except IndexError:
+            return None
+
+    def cancel(self, timeout=5.0):
+        """Ends the job after its present step; returns whether it ended in time."""
+        self._stop.set()
+        self._thread.join(timeout)
+        return not self.running
+
+    def _run(self):
+        try:
+            while not self._stop.is_set():
+                self._steps.append(next(self._job))
+            self.cancelled = True
+            self._job.close()
+        except StopIteration as end:
+            self.result = end.value
+        except Exception as problem:        # handed to the thread that asked
+            self.error = problem
 
 
 def sha256_of(array):

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from XRayTomoLib.jobs import LatestWorker, Step, provenance, run, sha256_of
+from XRayTomoLib.jobs import JobThread, LatestWorker, Step, provenance, run, sha256_of
 
 
 def wait_until_taken(worker, attempts=500):
@@ -85,3 +85,40 @@ def test_provenance_is_json():
     record = provenance("drr", {"ct": "chest.nrrd"}, {"primary_deg": 30.0})
     assert json.loads(json.dumps(record)) == record
     assert record["operation"] == "drr" and record["inputs"]["ct"] == "chest.nrrd" and record["software"].startswith("XRayTomo ")
+
+
+def endless(closed):
+    try:
+        index = 0
+        while True:
+            yield Step(index)
+            index += 1
+    finally:
+        closed.set()
+
+
+def test_a_job_in_its_thread_gives_its_result_and_its_newest_step():
+    def job():
+        for i in range(100):
+            yield Step(i, 100)
+        return "done"
+    thread = JobThread(job())
+    thread._thread.join(5)
+    assert not thread.running and thread.result == "done" and thread.error is None and not thread.cancelled
+    assert thread.take().index == 99 and thread.take() is None
+
+
+def test_a_cancelled_job_is_closed():
+    closed = threading.Event()
+    thread = JobThread(endless(closed))
+    assert thread.cancel() and closed.is_set()
+    assert thread.cancelled and thread.result is None and thread.error is None
+
+
+def test_the_error_of_a_job_is_handed_over():
+    def job():
+        yield Step(0)
+        raise ValueError("no such voxel")
+    thread = JobThread(job())
+    thread._thread.join(5)
+    assert str(thread.error) == "no such voxel" and not thread.running
