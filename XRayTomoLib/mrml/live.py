@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..geometry import FreePixels
 from ..jobs import LatestWorker
-from ..workflows.radiograph import quantity, radiograph
+from ..workflows.radiograph import coarser, quantity, radiograph
 
 COARSE_SECONDS = 0.03  # budget of a picture while something is dragged: leaves room for 15 frames/s with the node update
 PIECE_SECONDS = 0.04  # rows traced before the worker looks for a newer request
@@ -142,7 +143,7 @@ class LiveRadiograph:
         mu = self._attenuation(request.volume)
         if request.coarse_first and not task.coarse_done:
             factor = self._factor(request)
-            if factor > 1:
+            if factor > 1 and not isinstance(request.views.surface, FreePixels):
                 return self._coarse(mu, request, factor), replace(task, coarse_done=True)
         return self._piece(mu, task)
 
@@ -153,8 +154,7 @@ class LiveRadiograph:
         return self._mu
 
     def _coarse(self, mu, request, factor):
-        rows, cols = (max(1, n // factor) for n in request.views.shape)
-        views = request.views.resampled((rows, cols))
+        views = coarser(request.views, factor)
         image, target, seconds = self._timed(mu, request, views)
         return Frame(request, quantity(image, request.shows), views, seconds, target)
 
@@ -185,7 +185,7 @@ class LiveRadiograph:
         """Traces and learns how long a pixel takes; the very first call compiles and is not counted."""
         known = (request.volume.key, request.method)
         if known not in self._seconds_per_pixel:
-            self._tracer(mu, request.volume.grid, views.resampled((1, 1)), request.method)
+            self._tracer(mu, request.volume.grid, views.cropped(0, 0, 1, 1), request.method)
         start = self._clock()
         image, target = self._tracer(mu, request.volume.grid, views, request.method)
         seconds = self._clock() - start

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..geometry import GeometryError
+from ..geometry import Flat, FreePixels, GeometryError
 
 QUANTITIES = {"line integral": lambda p: p, "intensity": lambda p: np.exp(-p), "inverted": lambda p: -np.expm1(-p)}
 _RASTER = 48  # rays in each direction of the detector that look for the volume, with the box's corners and centre
@@ -34,12 +34,20 @@ def quantity(line_integral, shows):
     return QUANTITIES[shows](line_integral)
 
 
+def coarser(views, factor):
+    """The views with about `factor` times fewer rows and columns on the same area; free pixels stay as they are."""
+    if factor <= 1 or isinstance(views.surface, FreePixels):
+        return views
+    if isinstance(views.surface, Flat):
+        return views.resampled([max(1, n // factor) for n in views.shape])
+    return views.binned([min(n, factor) for n in views.shape])
+
+
 def check_sight(grid, views, name):
     """Raises GeometryError when the source of the one view is inside the volume's box, or none of its rays meets it."""
     shape = np.array(grid.shape[::-1])
-    source = views.source[0]
-    if (np.abs(grid.ijk_from_ras(source) - (shape - 1) / 2) <= shape / 2).all():
-        place = ", ".join(f"{x:.0f}" for x in source)
+    if views.source is not None and (np.abs(grid.ijk_from_ras(views.source[0]) - (shape - 1) / 2) <= shape / 2).all():
+        place = ", ".join(f"{x:.0f}" for x in views.source[0])
         raise GeometryError(
             f"the source at RAS ({place}) mm lies inside the volume '{name}'; raise the source-isocentre distance or move the isocentre."
         )
@@ -51,6 +59,8 @@ def check_sight(grid, views, name):
 
 
 def _sees_corner(grid, views):
+    if not isinstance(views.surface, Flat) or views.source is None:
+        return False
     points = np.vstack([grid.corners_ras(), grid.centre_ras])
     pixels = views.project(points)[0]
     inside = ((pixels > -0.5) & (pixels < np.array(views.shape) - 0.5)).all(axis=1)
@@ -58,10 +68,16 @@ def _sees_corner(grid, views):
     return bool((inside & (to_source * to_points > 0)).any())
 
 
+def _raster(views):
+    """The views with a few rays all over the detector."""
+    if isinstance(views.surface, Flat):
+        return views.resampled([min(n, _RASTER) for n in views.shape])
+    return views if isinstance(views.surface, FreePixels) else views.binned([max(1, n // _RASTER) for n in views.shape])
+
+
 def _sees_side(grid, views, shape):
     """Slab test of a raster of rays, clipped to source and detector, against the box in voxel coordinates."""
-    rows, cols = (min(n, _RASTER) for n in views.shape)
-    start, end = views.resampled((rows, cols)).rays()
+    start, end = _raster(views).rays(None if views.source is not None else views.sdd_scale())
     a = grid.ijk_from_ras(start.reshape(-1, 3))
     d = grid.ijk_from_ras(end.reshape(-1, 3)) - a
     d[d == 0] = 1e-300
