@@ -5,17 +5,22 @@ A module `formats/<name>.py` has
     SUFFIXES    how its files' names end (lower case)
     recognise(path, head)       whether the file (its first 4096 bytes in `head`) or folder is of this format
     read(path, **hints)         -> Views in RAS
-    write(path, views, **hints) only where the format can be written; what it cannot hold raises FormatError
-Hints are what a format does not carry: `shape` = (rows, cols), `pitch_mm`, `sdd_mm`, ...; each module's read() names its own.
+    write(path, views, **hints) only where the format can be written; what it cannot hold raises FormatError. `path` is a temporary
+                file: the registry puts the name of the real one before the message
+`fields.py` has what readers share. Hints are what a format does not carry: `shape` = (rows, cols), `pitch_mm` = one number or (column,
+row), `sdd_mm`, ...; each module's read() names its own.
 """
 import inspect
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 from ...files import replacing
 from ..arrays import GeometryError
 
-FORMATS = ("xraytomo",)
+__all__ = ["FORMATS", "FormatError", "load_format", "recognise_format", "read_geometry", "write_geometry"]
+
+FORMATS = ("xraytomo", "varian_obi",)
 HEAD_BYTES = 4096
 
 
@@ -47,8 +52,10 @@ def recognise_format(path):
 
 def read_geometry(path, format=None, **hints):
     """Views of a geometry file (or folder); `format` by default as recognised. See the format's read() for its hints."""
+    path = Path(path)
     name = format or recognise_format(path)
-    return _call(name, load_format(name).read, Path(path), **hints)
+    with _naming(path):
+        return _call(name, load_format(name).read, path, **hints)
 
 
 def write_geometry(path, views, format=None, **hints):
@@ -58,8 +65,18 @@ def write_geometry(path, views, format=None, **hints):
     module = load_format(name)
     if not hasattr(module, "write"):
         raise FormatError(f"{path}: geometries in the format '{name}' can be read, not written")
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, _naming(path):
         _call(name, module.write, temporary, views, **hints)
+
+
+@contextmanager
+def _naming(path):
+    """Errors inside say which file they are about."""
+    try:
+        yield
+    except GeometryError as error:
+        text = str(error)
+        raise FormatError(text if text.startswith(str(path)) else f"{path}: {text}") from error
 
 
 def _call(name, function, *given, **hints):

@@ -10,6 +10,7 @@ import numpy as np
 from . import FormatError
 
 MOST_BYTES = 1 << 28
+MOST_COUNT = 1_000_000
 _REQUIRED = object()
 
 
@@ -73,6 +74,22 @@ def read_npy(path):
     return finite(f"{path}", np.load(path, allow_pickle=False))
 
 
+def shape_hint(where, shape):
+    """(rows, cols) from the hint `shape` that the format needs; FormatError when it is missing or cannot be."""
+    sizes = finite(f"{where}: 'shape'", () if shape is None else shape)
+    if sizes.shape != (2,) or (sizes != sizes // 1).any() or not ((1 <= sizes) & (sizes <= MOST_COUNT)).all():
+        raise FormatError(f"{where}: the file does not hold the detector's size; give 'shape' = (rows, cols), not {shape}")
+    return tuple(int(n) for n in sizes)
+
+
+def pitch_hint(where, pitch_mm):
+    """(column pitch, row pitch) in mm from the hint `pitch_mm`, one number or two."""
+    pitch = np.atleast_1d(finite(f"{where}: 'pitch_mm'", () if pitch_mm is None else pitch_mm))
+    if pitch.shape not in ((1,), (2,)) or not (pitch > 0).all():
+        raise FormatError(f"{where}: the file does not hold the pixel pitch; give 'pitch_mm', one number above 0 or (column, row), not {pitch_mm}")
+    return float(pitch[0]), float(pitch[-1])
+
+
 def finite(what, value):
     """`value` as float64, all numbers finite."""
     try:
@@ -116,10 +133,10 @@ class Fields:
         return float(number)
 
     def count(self, name, default=_REQUIRED):
-        """A whole number, at least 1."""
+        """A whole number from 1 to MOST_COUNT."""
         value = self.number(name, default)
-        if value is not default and (value != int(value) or value < 1):
-            raise FormatError(f"{self.where}: '{name}' = {value}; expected a whole number, at least 1")
+        if value is not default and (value != int(value) or not 1 <= value <= MOST_COUNT):
+            raise FormatError(f"{self.where}: '{name}' = {value:.10g}; expected a whole number from 1 to {MOST_COUNT}")
         return value if value is default else int(value)
 
     def flag(self, name, default=_REQUIRED):
@@ -145,6 +162,18 @@ class Fields:
         if array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape)):
             expected = " x ".join("N" if n is None else str(n) for n in shape)
             raise FormatError(f"{self.where}: '{name}' has the shape {array.shape}; expected {expected}")
+        return array
+
+    def per_view(self, name, size, default=_REQUIRED):
+        """`size` numbers for all views, [1, size], or for each of them, [N, size]."""
+        value = self.get(name, default)
+        if value is default:
+            return value
+        array = finite(f"{self.where}: '{name}'", value)
+        if array.size == size or array.ndim == 1 and size == 1:
+            array = array.reshape(-1, size)
+        if array.ndim != 2 or array.shape[1] != size or not len(array):
+            raise FormatError(f"{self.where}: '{name}' has the shape {array.shape}; expected {size} numbers, or {size} for each view")
         return array
 
     def objects(self, name):
