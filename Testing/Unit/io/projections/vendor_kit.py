@@ -1,0 +1,88 @@
+"""Encoders of vendors' files, written from their descriptions alone (loops, Python integers), and formulas that place points."""
+
+import struct
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+
+relaxed = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+POINTS = np.array([[0.0, 0.0, 0.0], [30.0, 0.0, 0.0], [0.0, 40.0, 0.0], [0.0, 0.0, 50.0], [-21.0, 33.0, 17.0], [12.0, -45.0, -38.0]])  # RAS, mm
+
+
+# -- Varian's compression
+def compress(pixels, widest=()):
+    """(table, data) of an image of 32-bit pixels; the differences numbered in `widest` get four bytes though fewer would do."""
+    rows, cols = pixels.shape
+    p = [int(x) & 0xFFFFFFFF for x in pixels.ravel()]
+    data = b"".join(struct.pack("<I", x) for x in p[: cols + 1])
+    codes = []
+    for i in range(cols + 1, rows * cols):
+        difference = (p[i] - p[i - 1] - p[i - cols] + p[i - cols - 1]) & 0xFFFFFFFF
+        difference -= (difference >= 1 << 31) << 32
+        code = 2 if len(codes) in widest else 0 if -128 <= difference < 128 else 1 if -32768 <= difference < 32768 else 2
+        data += struct.pack(("<b", "<h", "<i")[code], difference)
+        codes.append(code)
+    codes += [0] * (-len(codes) % 4)
+    table = bytes(codes[i] | codes[i + 1] << 2 | codes[i + 2] << 4 | codes[i + 3] << 6 for i in range(0, len(codes), 4))
+    return table, data
+
+
+# -- Varian OBI
+HND_FIELDS = {"SAD": 176, "SFD": 184, "IDUResolutionX": 352, "IDUResolutionY": 360, "CTProjectionAngle": 432, "CTNormChamber": 440}
+
+
+def hnd_header(shape, size, magic=b"VARIAN_VA_INTERNAL_HND_1.0", **doubles):
+    header = bytearray(size)
+    header[: len(magic)] = magic
+    struct.pack_into("<II", header, 120, shape[1], shape[0])
+    for name, value in {"IDUResolutionX": 0.388, "IDUResolutionY": 0.388, **doubles}.items():
+        struct.pack_into("<d", header, HND_FIELDS[name], value)
+    return bytes(header)
+
+
+def write_hnd(path, pixels, **doubles):
+    table, data = compress(pixels)
+    path.write_bytes(hnd_header(pixels.shape, 1024, **doubles) + table + data)
+
+
+def write_hnc(path, pixels, **doubles):
+    path.write_bytes(hnd_header(pixels.shape, 512, b"VARIAN_VA_INTERNAL_HNCU_1.0", **doubles) + pixels.astype("<u2").tobytes())
+
+
+def write_projection_info(path, **changes):
+    values = {"CalibratedSID": 1500.0, "CalibratedSAD": 1000.0, "FanType": "HalfFan", "CalibratedDetectorOffsetX": -1.5,
+              "CalibratedDetectorOffsetY": 0.75, "DetectorPosLat": -148.0} | changes  # fmt: skip
+    lines = "".join(f"<{name}>{value}</{name}>" for name, value in values.items() if value is not None)
+    path.write_text(f'<?xml version="1.0"?><ProjectionInfo xmlns="http://example.org/obi"><Calibration>{lines}</Calibration></ProjectionInfo>')
+
+
+# -- where points are seen
+def rtk_pixels(points_ras, gantry_deg, sid, sdd, ox, oy, shape, pitch):
+    """(row, col) by RTK's projection matrix (documentation of its circular geometry), a patient on the back, head first.
+
+    The ITK frame of RTK is IEC's: x left, y superior, z anterior.
+    """
+    x, y, z = -points_ras[:, 0], points_ras[:, 2], points_ras[:, 1]
+    g = np.deg2rad(gantry_deg)
+    turned_x, turned_z = np.cos(g) * x - np.sin(g) * z, np.sin(g) * x + np.cos(g) * z
+    scale = sdd / (sid - turned_z)
+    u, v = scale * turned_x - ox, scale * y - oy  # physical coordinates on the panel, its first pixel at -(n - 1) / 2 pitches
+    return np.stack([v / pitch[1] + (shape[0] - 1) / 2, u / pitch[0] + (shape[1] - 1) / 2], -1)
+
+
+# -- errors and damage
+def one_sentence(error, *parts):
+    text = str(error.value)
+    assert "\n" not in text
+    for part in parts:
+        assert str(part) in text, text
+
+
+def damaged(data, content, length):
+    """`content` with some of its first `length` bytes changed and perhaps an end missing, drawn by hypothesis."""
+    from hypothesis import strategies as st
+
+    content = bytearray(content)
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, min(length, len(content)) - 1))] = data.draw(st.integers(0, 255))
+    return bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
