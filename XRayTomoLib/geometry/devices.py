@@ -1,19 +1,24 @@
 """X-ray devices: presets (data files) and the C-arm that turns clinical angles into views."""
 import json
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
 
 from ..resources import resource_path
 from .arrays import GeometryError, to_numpy
+from .detectors import Cylindrical, Flat, Spherical
 from .pose import rigid, rotation_about_axis
 from .views import Views
+
+# surfaces of a C-arm's detector, made from their radius and the pixel (row, col) that touches the plane
+SURFACES = {"flat": lambda radius_mm, apex: Flat(), "cylindrical": lambda radius_mm, apex: Cylindrical(radius_mm, apex[1]), "spherical": Spherical}
 
 
 @dataclass(frozen=True)
 class Device:
-    """A preset of Resources/Presets/devices: distances in mm, detector in pixels and mm per pixel."""
+    """A preset of Resources/Presets/devices: distances in mm, detector in pixels and mm per pixel; the lowest and highest angle where the
+    machine has limits."""
     name: str
     kind: str
     sdd_mm: float
@@ -22,6 +27,8 @@ class Device:
     cols: int
     row_pitch_mm: float
     col_pitch_mm: float
+    primary_limits_deg: tuple = None
+    secondary_limits_deg: tuple = None
     description: str = ""
     source: str = ""
 
@@ -30,10 +37,11 @@ class Device:
         """Reads a preset; unknown or missing keys raise GeometryError."""
         values = json.loads(path.read_text(encoding="utf-8"))
         known = {f.name for f in fields(Device)}
-        required = known - {"description", "source"}
+        required = {f.name for f in fields(Device) if f.default is MISSING}
         if set(values) - known or required - set(values):
             raise GeometryError(f"device file {path.name}: expected the keys {sorted(known)}, found {sorted(values)}")
-        return Device(**values)
+        limits = {name: tuple(values[name]) for name in ("primary_limits_deg", "secondary_limits_deg") if values.get(name) is not None}
+        return Device(**{**values, **limits})
 
 
 @lru_cache(maxsize=1)
@@ -58,12 +66,14 @@ def load_device(name):
 
 @dataclass(frozen=True)
 class CArm:
-    """A source and a flat detector that turn about an isocentre.
+    """A source and a detector that turn about an isocentre.
 
     In the gantry frame (origin at the isocentre) the detector lies along +y, the source along -y; at primary = secondary = 0 the
     frame is RAS: source posterior, detector anterior, u towards the patient's left, v towards the feet.
     principal_offset_mm: where the central ray meets the detector, along u and v from its centre. in_plane_deg turns the detector
-    about the central ray, from u towards v.
+    about the central ray, from u towards v. surface: "flat", "cylindrical" or "spherical"; curved ones touch the plane where the central
+    ray meets it and have the radius radius_mm (0: focus-centred, the source-detector distance; negative: bent away from the source).
+    primary_limits_deg, secondary_limits_deg: the lowest and highest angle that the machine reaches, or None.
     """
     sdd_mm: float
     sod_mm: float
@@ -74,6 +84,10 @@ class CArm:
     principal_offset_mm: tuple = (0.0, 0.0)
     in_plane_deg: float = 0.0
     flipped: bool = False
+    surface: str = "flat"
+    radius_mm: float = 0.0
+    primary_limits_deg: tuple = None
+    secondary_limits_deg: tuple = None
 
     def __post_init__(self):
         if not self.sod_mm > 0:
@@ -85,6 +99,21 @@ class CArm:
             raise GeometryError(f"detector of {self.rows} rows x {self.cols} columns: both must be at least 1")
         if not (self.col_pitch_mm > 0 and self.row_pitch_mm > 0):
             raise GeometryError(f"pixel pitch {self.col_pitch_mm} x {self.row_pitch_mm} mm: both must be more than 0 mm")
+        if self.surface not in SURFACES:
+            raise GeometryError(f"detector surface '{self.surface}': expected one of {', '.join(SURFACES)}")
+
+    def curved(self, radius_mm=0.0, surface="cylindrical"):
+        """The same pixels on a curved detector; radius_mm 0 is focus-centred."""
+        return replace(self, surface=surface, radius_mm=radius_mm)
+
+    def check_angles(self, primary_deg, secondary_deg):
+        """GeometryError where one of the angles is beyond what the machine reaches."""
+        for name, angles, limits in (("primary", primary_deg, self.primary_limits_deg), ("secondary", secondary_deg, self.secondary_limits_deg)):
+            if limits is not None:
+                lowest, highest = float(np.min(angles)), float(np.max(angles))
+                if lowest < limits[0] - 1e-9 or highest > limits[1] + 1e-9:
+                    raise GeometryError(f"{name} angles from {lowest:g} to {highest:g} degrees: "
+                                        f"the device reaches {limits[0]:g} to {limits[1]:g} degrees")
 
     def resampled(self, rows, cols):
         """The same detector area with another number of pixels."""
@@ -102,7 +131,9 @@ class CArm:
         along_u, along_v = self.principal_offset_mm
         centre = principal - along_u / self.col_pitch_mm * u - along_v / self.row_pitch_mm * v
         origin = centre - (self.cols - 1) / 2 * u - (self.rows - 1) / 2 * v
-        views = Views(source=[0.0, -self.sod_mm, 0.0], origin=origin, u=u, v=v, shape=(self.rows, self.cols))
+        apex = ((self.rows - 1) / 2 + along_v / self.row_pitch_mm, (self.cols - 1) / 2 + along_u / self.col_pitch_mm)
+        surface = SURFACES[self.surface](self.radius_mm or self.sdd_mm, apex)
+        views = Views(source=[0.0, -self.sod_mm, 0.0], origin=origin, u=u, v=v, shape=(self.rows, self.cols), surface=surface)
         return views.flipped() if self.flipped else views
 
     def views(self, primary_deg=0.0, secondary_deg=0.0, isocentre_ras=(0.0, 0.0, 0.0)):
@@ -117,7 +148,8 @@ class CArm:
 def carm(device):
     """The C-arm of a `Device` or of the preset with that name."""
     d = device if isinstance(device, Device) else load_device(device)
-    return CArm(d.sdd_mm, d.sod_mm, d.rows, d.cols, d.col_pitch_mm, d.row_pitch_mm)
+    return CArm(d.sdd_mm, d.sod_mm, d.rows, d.cols, d.col_pitch_mm, d.row_pitch_mm,
+                primary_limits_deg=d.primary_limits_deg, secondary_limits_deg=d.secondary_limits_deg)
 
 
 def gantry_from_angles(primary_deg, secondary_deg, isocentre_ras=(0.0, 0.0, 0.0)):

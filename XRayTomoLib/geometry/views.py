@@ -5,7 +5,8 @@ import numpy as np
 
 from .arrays import GeometryError, cross, float64, is_tensor, namespace, norm, to_numpy, unit
 from .detectors import Flat, FreePixels, Surface
-from .pose import transform_points, transform_vectors
+from .detectors.base import pixel_grid, spread
+from .pose import rotation_about_axis, transform_points, transform_vectors
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +52,7 @@ class Views:
         object.__setattr__(self, "surface", self.surface.converted(xp))
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
         if self.direction is not None:
-            object.__setattr__(self, "direction", unit(self.direction))
+            object.__setattr__(self, "direction", _unit_or_same(self.direction))
         self._check()
 
     def _check(self):
@@ -60,10 +61,7 @@ class Views:
             i = int(np.argmin(area))
             raise GeometryError(f"view {i}: u {to_numpy(self.u)[i]} and v {to_numpy(self.v)[i]} span no detector; "
                                 "both need a length and different directions")
-        if isinstance(self.surface, FreePixels):
-            expected = (len(self), *self.shape, 3)
-            if tuple(self.surface.targets.shape) != expected:
-                raise GeometryError(f"free pixels of shape {tuple(self.surface.targets.shape)}: expected [views, rows, cols, 3] = {expected}")
+        self.surface.check(len(self), self.shape)
 
     # -- a sequence of views
     def __len__(self):
@@ -115,11 +113,15 @@ class Views:
 
         Parallel rays have no source: they run `reach_mm` to both sides of the pixel (required there).
         """
-        end = self.surface.points(self)
+        return self._ends(*pixel_grid(self.shape, namespace(self.origin)), reach_mm)
+
+    def _ends(self, r, c, reach_mm):
+        """Start and end [N, ..., 3] of the rays of the pixels (r, c) [N or 1, ...]."""
+        end = self.surface.at(self, r, c)
         if self.direction is None:
-            own = getattr(self.surface, "sources", None)
-            return (self.source[:, None, None] + 0 * end if own is None else own), end
-        along = self._reach(reach_mm) * self.direction[:, None, None]
+            own = self.surface.starts(self, r, c)
+            return (spread(self.source, c) + 0 * end if own is None else own), end
+        along = self._reach(reach_mm) * spread(self.direction, c)
         return end - along, end + along
 
     def ray_bundle(self, reach_mm=None):
@@ -154,16 +156,12 @@ class Views:
         return self.surface.locate(self, points - far * along, along)
 
     def unproject(self, pixels):
-        """Start and end [N, P, 3] of the rays through the pixels (row, col) [P, 2] or [N, P, 2] (a flat detector's need not be whole)."""
-        if not isinstance(self.surface, Flat):
-            raise GeometryError(f"unproject is written for flat detectors; rays() gives those of a {type(self.surface).__name__}")
+        """Start and end [N, P, 3] of the rays through the pixels (row, col) [P, 2] or [N, P, 2], which need not be whole (but for freely
+        placed ones). Parallel rays run from about as far before the detector as it is large to as far behind it."""
         xp = namespace(pixels, self.origin)
         pixels = float64(pixels, xp)
         pixels = pixels if pixels.ndim == 3 else pixels[None]
-        r, c = pixels[..., :1], pixels[..., 1:]
-        bundle = self.ray_bundle(None if self.direction is None else self.sdd_scale())
-        b = [bundle[:, i, None] for i in range(6)]
-        return b[0] + c * b[1] + r * b[2], b[3] + c * b[4] + r * b[5]
+        return self._ends(pixels[..., 0], pixels[..., 1], None if self.direction is None else self.sdd_scale())
 
     def sdd_scale(self):
         """A length of the order of the scene: the detector's diagonal and distance, the largest of all views (mm)."""
@@ -256,6 +254,33 @@ class Views:
         return replace(self, origin=self.origin + row * self.v + col * self.u, shape=(rows, cols),
                        surface=self.surface.cropped(row, col, rows, cols))
 
+    def with_surface(self, surface):
+        """The views with another detector surface on the same plane (see detectors.py)."""
+        return replace(self, surface=surface)
+
+    def with_detector(self, tilt_deg=0.0, slant_deg=0.0, in_plane_deg=0.0, shift_mm=(0.0, 0.0, 0.0)):
+        """The views with a detector that is turned about its centre and then shifted, the source stays.
+
+        In this order: in_plane_deg about u x v, from u towards v; slant_deg about v as it then is, tilt_deg about u as it then is (right
+        hand). shift_mm: along the given views' u, v and u x v. Angles are numbers or one for each view.
+        """
+        angles = zip(*np.broadcast_arrays(tilt_deg, slant_deg, in_plane_deg, np.zeros(len(self)))[:3])
+        local = np.stack([rotation_about_axis((0, 0, 1), i) @ rotation_about_axis((0, 1, 0), s) @ rotation_about_axis((1, 0, 0), t)
+                          for t, s, i in angles])
+        xp = namespace(self.u, self.v)
+        across = cross(self.normal, unit(self.u))
+        axes = xp.stack([unit(self.u), across, self.normal], -1)
+        shift = float64(shift_mm, xp)[..., None] * xp.stack([unit(self.u), unit(self.v), self.normal], -2)
+        return self.with_moved_detector(axes @ float64(local, xp) @ axes.swapaxes(-1, -2), shift.sum(-2))
+
+    def with_moved_detector(self, rotation, shift_mm):
+        """The views with a detector turned about its centre by `rotation` ([3, 3] or [N, 3, 3]) and shifted ([3] or [N, 3], in RAS)."""
+        if isinstance(self.surface, FreePixels):
+            raise GeometryError("freely placed pixels cannot be moved against their source; move the targets themselves")
+        u, v = ((rotation @ a[..., None])[..., 0] for a in (self.u, self.v))
+        rows, cols = self.shape
+        return replace(self, origin=self.centre + shift_mm - (cols - 1) / 2 * u - (rows - 1) / 2 * v, u=u, v=v)
+
     def projection_matrices(self):
         """[N, 3, 4] of flat cone views: (x, 1) -> (col w, row w, w), with w = 1 on the detector plane (0 at the source)."""
         if not isinstance(self.surface, Flat) or self.source is None:
@@ -276,6 +301,13 @@ def _vectors(name, value, xp):
     if not np.isfinite(to_numpy(a)).all():
         raise GeometryError(f"views.{name} has values that are not finite numbers")
     return a
+
+
+def _unit_or_same(a):
+    """Unit vectors; numbers that are of unit length to rounding keep their bits, so that what was written reads back the same."""
+    if not is_tensor(a) and (abs(norm(a) - 1) < 1e-15).all():
+        return a
+    return unit(a)
 
 
 def _repeat(a, count):

@@ -227,7 +227,8 @@ def test_impossible_views_are_refused(change, words):
     (lambda: PARALLEL.rays(), "parallel rays have no ends"), (lambda: PARALLEL.projection_matrices(), "cone-beam views only"),
     (lambda: Views.concatenate([]), "no views"), (lambda: Views.concatenate([CONE, PARALLEL]), "kind of beam are the same"),
     (lambda: replace(SHEARED, surface=Cylindrical(100.0, 3)).rays(), "sheared"), (lambda: Cylindrical(0.0, 3), "radius 0.0 mm"),
-    (lambda: EVERY["sphere"].unproject([[0, 0]]), "Spherical"), (lambda: EVERY["cylinder"].resampled((2, 2)), "use binned"),
+    (lambda: CONE.with_surface(FreePixels(np.zeros((3, 5, 7, 3)))).unproject([[0, 0.5]]), "nothing between"),
+    (lambda: EVERY["cylinder"].resampled((2, 2)), "use binned"),
     (lambda: replace(CONE, surface=FreePixels(np.zeros((3, 5, 7, 3)))).project([[0, 0, 0]]), "span no surface"),
 ])  # fmt: skip
 def test_impossible_wishes_are_refused(action, words):

@@ -1,74 +1,10 @@
-"""Detector surfaces: where pixel (row, col) of a view lies, and which pixel a ray meets.
-
-A surface knows no position: it bends the plane that a view's `origin`, `u` and `v` span. `Flat` is that plane itself. Curved
-surfaces touch the plane at their apex pixel and measure columns (and rows) along the arc, so that the pitch stays |u| (and |v|).
-"""
+"""Curved surfaces: cylinders and spheres that touch the plane at their apex pixel; pitch is measured along the arc."""
 from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import GeometryError, cross, float64, namespace, norm, to_numpy, unit
-
-
-def pixel_grid(shape, xp=np):
-    """Row and column numbers, [rows, 1] and [1, cols], float64."""
-    rows, cols = shape
-    return float64(np.arange(rows)[:, None], xp), float64(np.arange(cols)[None, :], xp)
-
-
-def plane_points(views):
-    """Pixel centres [N, rows, cols, 3] of the plane."""
-    r, c = pixel_grid(views.shape, namespace(views.origin, views.u, views.v))
-    return views.origin[:, None, None] + c[..., None] * views.u[:, None, None] + r[..., None] * views.v[:, None, None]
-
-
-class Surface:
-    """What every detector surface answers; a surface that holds nothing of single views stays as it is when they move."""
-
-    def arrays(self):
-        """The arrays or tensors it holds."""
-        return ()
-
-    def converted(self, xp):
-        """The surface with its arrays in the namespace xp."""
-        return self
-
-    def moved(self, matrix):
-        """The surface of views that are transformed by `matrix` (4x4 or [N, 4, 4])."""
-        return self
-
-    def picked(self, index):
-        """The surface of the views `index`."""
-        return self
-
-    def flipped(self, cols):
-        """The surface when u is turned round the middle of the `cols` columns."""
-        return self
-
-    def cropped(self, row, col, rows, cols):
-        """The surface of the part of rows x cols pixels that starts at pixel (row, col)."""
-        return self
-
-
-@dataclass(frozen=True)
-class Flat(Surface):
-    """The plane of origin, u and v."""
-
-    def points(self, views):
-        return plane_points(views)
-
-    def locate(self, views, start, direction):
-        """Pixels (row, col) [N, P, 2] where the rays start + a direction, a > 0, [N, P, 3] meet the plane; NaN where they do not."""
-        xp = namespace(views.origin, views.u, views.v, start, direction)
-        plane = 0 * direction
-        columns = xp.stack([views.u[:, None] + plane, views.v[:, None] + plane, -direction], -1)
-        solution = xp.linalg.solve(columns, (start - views.origin[:, None])[..., None])[..., 0]
-        found = (solution[..., 2] > 0)[..., None]
-        pixels = xp.stack([solution[..., 1], solution[..., 0]], -1)
-        return xp.where(found, pixels, xp.full_like(pixels, float("nan")))
-
-    def binned(self, factor):
-        return self
+from ..arrays import GeometryError, cross, namespace, norm, to_numpy, unit
+from .base import Surface, spread
 
 
 def local_frame(views):
@@ -86,6 +22,7 @@ class Cylindrical(Surface):
     The centre of curvature lies at apex + radius_mm * towards, where `towards` is the side of the source (radius_mm > 0) or the
     other side (< 0). A focus-centred detector (third-generation CT) has radius_mm equal to the source-detector distance.
     """
+    kind = "cylindrical"
     radius_mm: float
     apex_col: float
 
@@ -93,20 +30,19 @@ class Cylindrical(Surface):
         if not abs(self.radius_mm) > 0:
             raise GeometryError(f"detector radius {self.radius_mm} mm: expected a number other than zero; use Flat for a plane")
 
-    def points(self, views):
-        eu, ev, towards = _towards_source(views)
-        xp = namespace(eu)
-        r, c = pixel_grid(views.shape, xp)
-        angle = (c - self.apex_col) * norm(views.u)[:, None, None] / self.radius_mm
+    def at(self, views, r, c):
+        eu, ev, towards = towards_source(views)
+        xp = namespace(eu, r, c)
+        angle = (c - self.apex_col) * spread(norm(views.u), c) / self.radius_mm
         apex = views.origin + self.apex_col * views.u
-        across = self.radius_mm * xp.sin(angle)[..., None] * eu[:, None, None]
-        inward = self.radius_mm * (1 - xp.cos(angle))[..., None] * towards[:, None, None]
-        return apex[:, None, None] + across + inward + r[..., None] * views.v[:, None, None]
+        across = self.radius_mm * xp.sin(angle)[..., None] * spread(eu, c)
+        inward = self.radius_mm * (1 - xp.cos(angle))[..., None] * spread(towards, c)
+        return spread(apex, c) + across + inward + r[..., None] * spread(views.v, c)
 
     def locate(self, views, start, direction):
         """As Flat.locate; of the two crossings of the cylinder, the one nearer to the apex counts."""
         xp = namespace(views.origin, views.u, views.v, start, direction)
-        eu, ev, towards = _towards_source(views)
+        eu, ev, towards = towards_source(views)
         apex = views.origin + self.apex_col * views.u
         s = start - apex[:, None]
         axes = [a[:, None] for a in (eu, ev, towards)]
@@ -132,28 +68,30 @@ class Cylindrical(Surface):
 @dataclass(frozen=True)
 class Spherical(Surface):
     """Rows and columns on a sphere of `radius_mm`; `apex` = (row, col) touches the plane. Columns are longitudes, rows latitudes."""
+    kind = "spherical"
     radius_mm: float
     apex: tuple
 
     def __post_init__(self):
+        if len(self.apex) != 2:
+            raise GeometryError(f"detector apex {self.apex}: expected (row, col)")
         if not abs(self.radius_mm) > 0:
             raise GeometryError(f"detector radius {self.radius_mm} mm: expected a number other than zero; use Flat for a plane")
 
-    def points(self, views):
-        eu, ev, towards = _towards_source(views)
-        xp = namespace(eu)
-        r, c = pixel_grid(views.shape, xp)
-        longitude = (c - self.apex[1]) * norm(views.u)[:, None, None] / self.radius_mm
-        latitude = (r - self.apex[0]) * norm(views.v)[:, None, None] / self.radius_mm
+    def at(self, views, r, c):
+        eu, ev, towards = towards_source(views)
+        xp = namespace(eu, r, c)
+        longitude = (c - self.apex[1]) * spread(norm(views.u), c) / self.radius_mm
+        latitude = (r - self.apex[0]) * spread(norm(views.v), c) / self.radius_mm
         apex = views.origin + self.apex[0] * views.v + self.apex[1] * views.u
         cos_lat = xp.cos(latitude)
         parts = [(xp.sin(longitude) * cos_lat, eu), (xp.sin(latitude) + 0 * longitude, ev), (1 - xp.cos(longitude) * cos_lat, towards)]
-        return apex[:, None, None] + sum(self.radius_mm * f[..., None] * a[:, None, None] for f, a in parts)
+        return spread(apex, c) + sum(self.radius_mm * f[..., None] * spread(a, c) for f, a in parts)
 
     def locate(self, views, start, direction):
         """As Flat.locate; of the two crossings of the sphere, the one nearer to the apex counts."""
         xp = namespace(views.origin, views.u, views.v, start, direction)
-        axes = [a[:, None] for a in _towards_source(views)]
+        axes = [a[:, None] for a in towards_source(views)]
         apex = views.origin + self.apex[0] * views.v + self.apex[1] * views.u
         s = start - apex[:, None]
         sx, sy, sz = [(s * a).sum(-1) for a in axes]
@@ -177,50 +115,7 @@ class Spherical(Surface):
         return Spherical(self.radius_mm, (self.apex[0] - row, self.apex[1] - col))
 
 
-@dataclass(frozen=True, eq=False)
-class FreePixels(Surface):
-    """Arbitrary rays: the end point of every pixel, `targets` [N, rows, cols, 3] in RAS, and, where it differs from the view's
-    source, its start, `sources` [N, rows, cols, 3]."""
-    targets: object
-    sources: object = None
-
-    def arrays(self):
-        return (self.targets,) if self.sources is None else (self.targets, self.sources)
-
-    def converted(self, xp):
-        return FreePixels(*(float64(a, xp) for a in self.arrays()))
-
-    def points(self, views):
-        return self.targets
-
-    def locate(self, views, start, direction):
-        raise GeometryError("points cannot be projected onto freely placed pixels: they span no surface")
-
-    def binned(self, factor):
-        raise GeometryError("a detector of freely placed pixels cannot be binned")
-
-    def cropped(self, row, col, rows, cols):
-        return FreePixels(*(a[:, row:row + rows, col:col + cols] for a in self.arrays()))
-
-    def moved(self, matrix):
-        return FreePixels(*(_move_pixels(matrix, a) for a in self.arrays()))
-
-    def flipped(self, cols):
-        return FreePixels(*(namespace(a).flip(a, (2,)) for a in self.arrays()))
-
-    def picked(self, index):
-        return FreePixels(*(a[index] for a in self.arrays()))
-
-
-def _move_pixels(matrix, points):
-    xp = namespace(matrix, points)
-    matrix = float64(matrix, xp)
-    if matrix.ndim == 3:
-        matrix = matrix[:, None, None]
-    return (matrix[..., :3, :3] @ float64(points, xp)[..., None])[..., 0] + matrix[..., :3, 3]
-
-
-def _towards_source(views):
+def towards_source(views):
     """Unit u, unit v and the unit normal on the source's side, [N, 3] each."""
     eu, ev, normal = local_frame(views)
     back = -views.direction if views.source is None else views.source - views.origin
