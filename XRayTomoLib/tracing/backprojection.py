@@ -14,11 +14,11 @@ from .separable import COPY_BYTES, turned_order, turned_volume
 from .targets import backprojection_kernels
 
 
-def backproject_voxels(projections, grid, views):
-    """Volume [..., K, J, I] (float32): sum over the views of p(col, row) / depth_mm^2 at each voxel's pixel; parallel rays: of p alone.
+def backproject_voxels(projections, grid, views, power=2):
+    """Volume [..., K, J, I] (float32): sum over the views of p(col, row) / depth_mm^power at each voxel's pixel; parallel rays: of p alone.
 
     projections [..., N, rows, cols], interpolated bilinearly; a voxel seen less than half a pixel outside the outer pixels' centres takes
-    their value, farther out nothing. depth is measured along the detector's normal. Flat detectors only.
+    their value, farther out nothing. depth is measured along the detector's normal; power 0, 1 (helical inversion) or 2. Flat detectors only.
     """
     p = torch.as_tensor(projections)
     expected = (len(views), *views.shape)
@@ -27,12 +27,12 @@ def backproject_voxels(projections, grid, views):
     if not isinstance(views.surface, Flat):
         raise ProjectionError(f"voxel-driven backprojection is written for flat detectors, not {type(views.surface).__name__}; use Projector.T")
     matrices = voxel_matrices(grid, views)
-    square = views.direction is None
+    power = power if views.direction is None else 0
     if p.device.type == "cuda":
         from . import cuda
-        volumes = [cuda.backproject_voxels(q, grid.shape, matrices, square) for q in p.reshape(-1, *expected).float()]
+        volumes = [cuda.backproject_voxels(q, grid.shape, matrices, power) for q in p.reshape(-1, *expected).float()]
     else:
-        volumes = [torch.from_numpy(on_cpu(q.detach().numpy(), grid.shape, matrices, square)) for q in p.reshape(-1, *expected).float()]
+        volumes = [torch.from_numpy(on_cpu(q.detach().numpy(), grid.shape, matrices, power)) for q in p.reshape(-1, *expected).float()]
     return torch.stack(volumes).reshape(*p.shape[:-3], *grid.shape)
 
 
@@ -48,7 +48,7 @@ def voxel_matrices(grid, views):
     return matrices @ grid.ijk_to_ras
 
 
-def on_cpu(p, shape, matrices, square):
+def on_cpu(p, shape, matrices, power):
     """One volume on the CPU, some views at a time; the separable kernel where columns are parallel to a voxel axis in every view."""
     matrices = matrices.copy()
     matrices[:, :2] += matrices[:, 2:]            # the pad of one pixel shifts rows and columns
@@ -58,23 +58,23 @@ def on_cpu(p, shape, matrices, square):
     for i in range(0, len(p), at_once):
         padded = np.pad(p[i:i + at_once], ((0, 0), (1, 1), (1, 1)), mode="edge")
         if axis is None:
-            _add_slabs(volume, padded, matrices[i:i + at_once], square)
+            _add_slabs(volume, padded, matrices[i:i + at_once], power)
         else:
-            _add_lines(volume, padded, matrices[i:i + at_once], square, axis)
+            _add_lines(volume, padded, matrices[i:i + at_once], power, axis)
     return volume
 
 
-def _add_slabs(volume, padded, matrices, square):
+def _add_slabs(volume, padded, matrices, power):
     kernel, layers = backprojection_kernels()["backproject_slab"], len(volume)
-    in_parallel(kernel, ((padded, matrices, volume, z, min(z + 4, layers), square) for z in range(0, layers, 4)))
+    in_parallel(kernel, ((padded, matrices, volume, z, min(z + 4, layers), power) for z in range(0, layers, 4)))
 
 
-def _add_lines(volume, padded, matrices, square, axis):
+def _add_lines(volume, padded, matrices, power, axis):
     kernel, order = backprojection_kernels()["backproject_lines"], turned_order(axis)
     columns = np.ascontiguousarray(padded.transpose(0, 2, 1))
     turned = np.ascontiguousarray(matrices[:, :, [*order, 3]])
     view = turned_volume(volume, order)
-    in_parallel(kernel, ((columns, turned, view, y, min(y + 8, view.shape[1]), square) for y in range(0, view.shape[1], 8)))
+    in_parallel(kernel, ((columns, turned, view, y, min(y + 8, view.shape[1]), power) for y in range(0, view.shape[1], 8)))
 
 
 def _column_axis(matrices):

@@ -53,7 +53,7 @@ def maximum_subgradient(volume, table, projections, rays):
     return out.reshape(volume.shape)
 
 
-def backproject_voxels(projections, grid_shape, matrices, square):
+def backproject_voxels(projections, grid_shape, matrices, power):
     """Voxel-driven backprojection of projections [N, rows, cols] (float32) by the matrices [N, 3, 4] of backprojection.py: [K, J, I]."""
     out = projections.new_empty(grid_shape)
     kernels = cuda_backprojection_kernels()
@@ -62,7 +62,7 @@ def backproject_voxels(projections, grid_shape, matrices, square):
     threads = (grid_shape[2], grid_shape[1], -(-grid_shape[0] // kernels["LAYERS"]))
     with _stream(out.device) as stream:
         arrays = [_array(a.detach().contiguous()) for a in (projections, matrices, out)]
-        kernels["backproject"][tuple(-(-n // b) for n, b in zip(threads, block)), block, stream](*arrays, bool(square))
+        kernels["backproject"][tuple(-(-n // b) for n, b in zip(threads, block)), block, stream](*arrays, int(power))
     return out
 
 

@@ -26,7 +26,8 @@ class FDK:
     TITLE = "FDK / FBP"
     filter: str = option("ram-lak", "Filter", "window on the ramp filter", choices=tuple(WINDOWS))
     cutoff: float = option(1.0, "Cut-off", "highest frequency kept, as a share of Nyquist's", 0.01, 1.0)
-    redundancy: str = option("auto", "Redundancy", "how lines measured twice are weighted; auto: by the views", choices=("auto", "full", "short", "offset"))
+    redundancy: str = option("auto", "Redundancy", "how lines measured twice are weighted; auto: by the views",
+                             choices=("auto", "full", "short", "offset"))
     extend: float = option(0.0, "Extend", "continues rows that the object leaves, by this share of their width", 0.0, 1.0)
 
     def run(self, views, p, grid):

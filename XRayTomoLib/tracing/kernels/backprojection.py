@@ -2,7 +2,7 @@
 
 P [views, 3, 4] maps voxels (x, y, z, 1) to (col w, row w, w) with w the depth in mm (1 for parallel rays). Projections are padded by
 one pixel that repeats the border, so that voxels seen within half a pixel of it count; col and row include that pad.
-`square` tells whether the weight is 1/w^2 or 1.
+The weight is 1 / w^power, power 0, 1 or 2.
 """
 from math import ceil, floor
 
@@ -13,7 +13,7 @@ from numpy import uint32 as u32
 
 
 @vector
-def backproject_line(line, p, cols, un, ux, vn, vx, wn, wx, square):
+def backproject_line(line, p, cols, un, ux, vn, vx, wn, wx, power):
     """line[x] += weight * p(col, row) for voxels whose four pixels exist."""
     below = p[cols:]
     for x in range(i32(len(line))):
@@ -30,7 +30,7 @@ def backproject_line(line, p, cols, un, ux, vn, vx, wn, wx, square):
         b0, b1 = pair(below, i)
         a = a0 + fu * (a1 - a0)
         b = b0 + fu * (b1 - b0)
-        line[x] += (rw * rw if square else f32(1)) * (a + fv * (b - a))
+        line[x] += (rw * rw if power == 2 else rw if power == 1 else f32(1)) * (a + fv * (b - a))
 
 
 @device
@@ -58,7 +58,7 @@ def visible_range(un, ux, vn, vx, wn, wx, rows, cols, n):
 
 
 @device
-def backproject_slab(p, P, volume, z0, z1, square):
+def backproject_slab(p, P, volume, z0, z1, power):
     """Adds all views to layers z0..z1 of volume; p [views, rows + 2, cols + 2]."""
     nz, ny, nx = volume.shape
     views, rows, cols = p.shape
@@ -73,11 +73,11 @@ def backproject_slab(p, P, volume, z0, z1, square):
                 a, b = visible_range(un, M[0, 0], vn, M[1, 0], wn, M[2, 0], rows, cols, nx)
                 if b > a:
                     backproject_line(volume[z, y, a:b], flat, i32(cols), f32(un + a * M[0, 0]), f32(M[0, 0]), f32(vn + a * M[1, 0]),
-                                     f32(M[1, 0]), f32(wn + a * M[2, 0]), f32(M[2, 0]), square)
+                                     f32(M[1, 0]), f32(wn + a * M[2, 0]), f32(M[2, 0]), power)
 
 
 @device
-def backproject_lines(pt, P, volume, y0, y1, square):
+def backproject_lines(pt, P, volume, y0, y1, power):
     """The same for columns parallel to z (col and w do not depend on z): adds to rows y0..y1 of volume; pt [views, cols + 2, rows + 2]."""
     nz, ny, nx = volume.shape
     views, cols, rows = pt.shape
@@ -127,7 +127,7 @@ def backproject_lines(pt, P, volume, y0, y1, square):
                     f0 = n0
                     f1 = n1
                     fu = f32(u - iu)
-                    weight = f32(rw * rw) if square else f32(1)
+                    weight = f32(rw * rw if power == 2 else rw if power == 1 else 1.0)
                     blend(lines[count][r0:r1], pt[i, iu, r0:r1], pt[i, iu + 1, r0:r1], weight * (f32(1) - fu), weight * fu)
                     first[count] = f32(v0)
                     step[count] = f32(dv)

@@ -11,8 +11,8 @@ LAYERS = 4          # layers of one thread, over which a view's matrix is read o
 
 
 @device
-def seen(image, cols, rows, un, vn, wn, square):
-    """The image at the pixel (un / wn, vn / wn), weighted by 1/wn^2 or 1; border pixels reach half a pixel outward."""
+def seen(image, cols, rows, un, vn, wn, power):
+    """The image at the pixel (un / wn, vn / wn), weighted by 1/wn^power (0, 1 or 2); border pixels reach half a pixel outward."""
     if wn <= f32(1e-9):
         return f32(0)
     rw = f32(1) / wn
@@ -31,12 +31,12 @@ def seen(image, cols, rows, un, vn, wn, square):
     r1 = min(iv + 1, rows - 1)
     a = image[r0, c0] + fu * (image[r0, c1] - image[r0, c0])
     b = image[r1, c0] + fu * (image[r1, c1] - image[r1, c0])
-    weight = rw * rw if square else f32(1)
+    weight = rw * rw if power == 2 else rw if power == 1 else f32(1)
     return weight * (a + fv * (b - a))
 
 
 @kernel
-def backproject(p, P, volume, square):
+def backproject(p, P, volume, power):
     """volume = the sum over all views."""
     x, y, z = cuda.grid(3)
     z *= LAYERS
@@ -53,7 +53,7 @@ def backproject(p, P, volume, square):
             vn = M[1, 0] * xf + M[1, 1] * yf + M[1, 2] * zf + M[1, 3]
             wn = M[2, 0] * xf + M[2, 1] * yf + M[2, 2] * zf + M[2, 3]
             for t in range(LAYERS):
-                sums[t] += seen(p[i], p.shape[2], p.shape[1], un, vn, wn, square)
+                sums[t] += seen(p[i], p.shape[2], p.shape[1], un, vn, wn, power)
                 un += M[0, 2]
                 vn += M[1, 2]
                 wn += M[2, 2]
