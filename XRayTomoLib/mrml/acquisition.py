@@ -9,13 +9,14 @@ import numpy as np
 import slicer
 
 from ..geometry import CArm, GeometryError, load_device
+from ..geometry.formats.xraytomo import text_from_views
 from ..jobs import provenance
 from ..physics.attenuation import AttenuationModel
 from ..workflows.radiograph import check_sight
 from . import scene_objects, volumes
 from .choices import IsocentreFrom
 from .gantry import GantryPose, move_gantry, new_gantry_node, read_gantry
-from .geometry_node import new_geometry_node, text_from_views, write_geometry
+from .geometry_node import new_geometry_node, write_geometry
 from .landmarks import hang_points_below, new_points_node, new_rays_node, points_ras, project_landmarks, rays_through_points
 from .live import Request, VolumeData, render
 from .slice_view import align_slice
