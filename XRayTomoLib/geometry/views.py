@@ -5,7 +5,7 @@ import numpy as np
 
 from .arrays import GeometryError, cross, float64, is_tensor, namespace, norm, to_numpy, unit
 from .detectors import Flat, FreePixels, Surface
-from .detectors.base import pixel_grid, spread
+from .detectors.base import spread
 from .pose import rotation_about_axis, transform_points, transform_vectors
 
 
@@ -113,15 +113,13 @@ class Views:
 
         Parallel rays have no source: they run `reach_mm` to both sides of the pixel (required there).
         """
-        return self._ends(*pixel_grid(self.shape, namespace(self.origin)), reach_mm)
+        return self._ends(self.surface.points(self), self.surface.starts(self), reach_mm)
 
-    def _ends(self, r, c, reach_mm):
-        """Start and end [N, ..., 3] of the rays of the pixels (r, c) [N or 1, ...]."""
-        end = self.surface.at(self, r, c)
+    def _ends(self, end, own_start, reach_mm):
+        """Start and end [N, ..., 3] of the rays to the points `end` [N, ..., 3]; own_start: where the surface says that they start."""
         if self.direction is None:
-            own = self.surface.starts(self, r, c)
-            return (spread(self.source, c) + 0 * end if own is None else own), end
-        along = self._reach(reach_mm) * spread(self.direction, c)
+            return (spread(self.source, end[..., 0]) + 0 * end if own_start is None else own_start), end
+        along = self._reach(reach_mm) * spread(self.direction, end[..., 0])
         return end - along, end + along
 
     def ray_bundle(self, reach_mm=None):
@@ -161,7 +159,8 @@ class Views:
         xp = namespace(pixels, self.origin)
         pixels = float64(pixels, xp)
         pixels = pixels if pixels.ndim == 3 else pixels[None]
-        return self._ends(pixels[..., 0], pixels[..., 1], None if self.direction is None else self.sdd_scale())
+        at = pixels[..., 0], pixels[..., 1]
+        return self._ends(self.surface.at(self, *at), self.surface.starts(self, *at), None if self.direction is None else self.sdd_scale())
 
     def sdd_scale(self):
         """A length of the order of the scene: the detector's diagonal and distance, the largest of all views (mm)."""

@@ -35,7 +35,7 @@ class Surface:
     @staticmethod
     def from_dict(values):
         """The surface of a dictionary that as_dict made; GeometryError names the field that is wrong."""
-        if not isinstance(values, dict) or values.get("kind") not in KINDS:
+        if not isinstance(values, dict) or not isinstance(values.get("kind"), str) or values["kind"] not in KINDS:
             raise GeometryError(f"detector surface {str(values)[:80]}: expected a dictionary whose 'kind' is one of {', '.join(KINDS)}")
         cls, given = KINDS[values["kind"]], {name: v for name, v in values.items() if name != "kind"}
         known = {f.name: f for f in fields(cls)}
@@ -52,8 +52,8 @@ class Surface:
         """Centres of all pixels [N, rows, cols, 3]."""
         return self.at(views, *pixel_grid(views.shape, namespace(views.origin, *self.arrays())))
 
-    def starts(self, views, r, c):
-        """Where the rays of the pixels start, [N, ..., 3]; None: at the view's source."""
+    def starts(self, views, r=None, c=None):
+        """Where the rays of the pixels (all, or r, c as in `at`) start, [N, ..., 3]; None: at the view's source."""
         return None
 
     def locate(self, views, start, direction):
@@ -104,8 +104,10 @@ def _numbers(cls, name, value):
         a = np.array(value)
     except ValueError:
         a = np.array(None)
-    if a.dtype.kind not in "iuf" or not np.isfinite(a).all():
-        raise GeometryError(f"detector surface '{cls.kind}': field '{name}' must hold finite numbers in lists of equal length")
+    listed = not any(f.name == name and getattr(f.type, "__name__", f.type) in ("float", "int") for f in fields(cls))
+    if a.dtype.kind not in "iuf" or not np.isfinite(a).all() or listed != (a.ndim > 0):
+        expected = "finite numbers in lists of equal length" if listed else "one finite number"
+        raise GeometryError(f"detector surface '{cls.kind}': field '{name}' must hold {expected}")
     if a.ndim == 0:
         return a.item()
     return tuple(map(tuple, a.tolist())) if a.ndim == 2 else tuple(a.tolist()) if a.ndim == 1 else a

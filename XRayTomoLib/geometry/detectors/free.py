@@ -24,8 +24,8 @@ class FreePixels(Surface):
     def points(self, views):
         return self.targets
 
-    def starts(self, views, r, c):
-        return None if self.sources is None else _picked_pixels(self.sources, r, c)
+    def starts(self, views, r=None, c=None):
+        return self.sources if self.sources is None or r is None else _picked_pixels(self.sources, r, c)
 
     def at(self, views, r, c):
         """Whole pixels only: freely placed pixels have nothing between them."""
