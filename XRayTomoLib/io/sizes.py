@@ -41,7 +41,7 @@ def check_nifti_is_complete(path):
 def _promised_bytes(path):
     """Length of the uncompressed file by its header."""
     try:
-        with _open(path) as file:
+        with open_unpacked(path) as file:
             header = file.read(NIFTI_HEADER_BYTES)
         order = next(order for order in "<>" if struct.unpack_from(order + "i", header)[0] in NIFTI_LAYOUTS)
         layout = NIFTI_LAYOUTS[struct.unpack_from(order + "i", header)[0]]
@@ -54,7 +54,7 @@ def _promised_bytes(path):
     return offset + math.prod(dim[1 : dim[0] + 1]) * bits // 8
 
 
-def _open(path):
+def open_unpacked(path):
     return gzip.open(path, "rb") if suffix_of(path) == ".nii.gz" else open(path, "rb")
 
 
