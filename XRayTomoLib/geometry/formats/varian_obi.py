@@ -57,7 +57,8 @@ def read_scan(path, *, patient_position="HFS", isocentre_ras=(0.0, 0.0, 0.0)):
     shape = (int(headers[0]["SizeY"]), int(headers[0]["SizeX"]))
     for file, header in zip(files, headers):
         if (int(header["SizeY"]), int(header["SizeX"])) != shape:
-            raise FormatError(f"{file}: SizeX x SizeY = {header['SizeX']} x {header['SizeY']}; expected {shape[1]} x {shape[0]} as in {files[0].name}")
+            raise FormatError(f"{file}: SizeX x SizeY = {header['SizeX']} x {header['SizeY']}; "
+                              f"expected {shape[1]} x {shape[0]} as in {files[0].name}")
     return _scan(info, files, headers, shape, patient_position, isocentre_ras)
 
 
@@ -97,8 +98,8 @@ def _scan(info, files, headers, shape, patient_position, isocentre_ras):
     fields = fields_of(str(info), texts)
     sdd, sod = fields.number("CalibratedSID", positive=True), fields.number("CalibratedSAD", positive=True)
     fan = str(fields.get("FanType"))
-    half = fan.lower() == "halffan"
-    offset = (fields.number("CalibratedDetectorOffsetX") + (fields.number("DetectorPosLat") if half else 0.0), fields.number("CalibratedDetectorOffsetY"))
+    lateral = fields.number("DetectorPosLat") if fan.lower() == "halffan" else 0.0
+    offset = (fields.number("CalibratedDetectorOffsetX") + lateral, fields.number("CalibratedDetectorOffsetY"))
     angles = np.array([_number(file, header, "CTProjectionAngle") for file, header in zip(files, headers)])
     pitch = tuple(_number(files[0], headers[0], name) for name in ("IDUResolutionX", "IDUResolutionY"))
     if not min(pitch) > 0:

@@ -19,4 +19,4 @@ def head_of(path):
 def projections_of(path, scan, read_pixels, dtype, **more):
     """ProjectionSet of a `Scan`, whose files read_pixels(file) -> [rows, cols] decodes."""
     return ProjectionSet(len(scan.files), scan.views.shape, np.dtype(dtype), lambda i: read_pixels(scan.files[i]), str(path), views=scan.views,
-                         i0=scan.i0, found=scan.found, **more)
+                         i0=scan.i0, exposure=scan.exposure, found=scan.found, **more)

@@ -12,7 +12,6 @@ from .base import ProjectionError, check_memory
 
 BYTES_PER_PIXEL = 40  # of working memory while an image is decoded: positions (8), widths, differences, sums and the file itself
 CODES = np.stack([np.arange(256) >> shift & 3 for shift in (0, 2, 4, 6)], 1).astype(np.uint8)  # the four codes in each byte
-WIDTHS = np.array([1, 2, 4, 0], np.uint8)
 
 
 def table_bytes(shape):
@@ -38,7 +37,7 @@ def decode(path, table, data, shape):
     """
     rows, cols = shape
     count = (rows - 1) * cols - 1
-    codes = CODES[table[: table_bytes(shape)]].ravel()[:count]
+    codes = CODES.take(table[: table_bytes(shape)], axis=0).ravel()[:count]
     if codes.size < count or len(data) < 4 * (cols + 1):
         raise ProjectionError(f"{path}: the compressed pixels end too early; get a complete copy.")
     if (codes == 3).any():
@@ -56,14 +55,15 @@ def decode(path, table, data, shape):
 
 def _differences(path, codes, data):
     """The differences as uint32 (modulo 2^32)."""
-    widths = WIDTHS[codes]
-    ends = np.cumsum(widths, dtype=np.int64)
-    if len(codes) and ends[-1] > len(data):
-        raise ProjectionError(f"{path}: the differences need {ends[-1]} bytes, the file has {len(data)} for them; get a complete copy.")
-    differences = data.view(np.int8)[ends - widths].astype(np.int32)  # right where the width is one byte
+    widths = np.left_shift(1, codes, dtype=np.uint8)
+    starts = np.cumsum(widths, dtype=np.int64)
+    if len(codes) and starts[-1] > len(data):
+        raise ProjectionError(f"{path}: the differences need {starts[-1]} bytes, the file has {len(data)} for them; get a complete copy.")
+    starts -= widths
+    differences = data.view(np.int8).take(starts).astype(np.int32)  # right where the width is one byte
     for code, form in ((1, "<i2"), (2, "<i4")):
         wide = np.flatnonzero(codes == code)
-        width = 1 << code
-        starts = ends[wide] - width
-        differences[wide] = data[starts[:, None] + np.arange(width)].view(form)[:, 0]
+        # numbers that begin at any byte: a view whose step is one byte
+        numbers = np.ndarray(max(len(data) - (1 << code) + 1, 0), form, np.ascontiguousarray(data), strides=(1,))
+        differences[wide] = numbers[starts[wide]]
     return differences.view(np.uint32)

@@ -128,7 +128,10 @@ def test_broken_projection_info(tmp_path, info, message):
     kit.one_sentence(error, tmp_path / "ProjectionInfo.xml", message)
 
 
-@pytest.mark.parametrize("content", [b"", b"<ProjectionInfo>", b"\xff\xfe\x00", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", b"<?xml version='1.0' encoding='nix'?><a/>"])
+NO_XML = [b"", b"<ProjectionInfo>", b"\xff\xfe\x00", b"<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", b"<?xml version='1.0' encoding='nix'?><a/>"]
+
+
+@pytest.mark.parametrize("content", NO_XML)
 def test_what_is_no_xml(tmp_path, content):
     write_scan(tmp_path)
     (tmp_path / "ProjectionInfo.xml").write_bytes(content)

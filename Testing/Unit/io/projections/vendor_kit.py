@@ -86,3 +86,39 @@ def damaged(data, content, length):
     for _ in range(data.draw(st.integers(1, 8))):
         content[data.draw(st.integers(0, min(length, len(content)) - 1))] = data.draw(st.integers(0, 255))
     return bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
+
+
+# -- Varian TrueBeam
+def xim_property(name, value):
+    kind, content = {
+        int: lambda: (0, struct.pack("<i", value)),
+        float: lambda: (1, struct.pack("<d", value)),
+        str: lambda: (2, struct.pack("<i", len(value)) + value.encode()),
+        list: lambda: (4, struct.pack(f"<i{len(value)}d", 8 * len(value), *value)),
+        tuple: lambda: (5, struct.pack(f"<i{len(value)}i", 4 * len(value), *value)),
+    }[type(value)]()
+    return struct.pack("<i", len(name)) + name.encode() + struct.pack("<i", kind) + content
+
+
+def write_xim(path, pixels, compressed=True, bytes_per_pixel=4, **properties):
+    rows, cols = pixels.shape
+    head = struct.pack("<8s6i", b"VMS.XI", 1, cols, rows, 8 * bytes_per_pixel, bytes_per_pixel, int(compressed))
+    if compressed and pixels.size:
+        table, data = compress(pixels)
+        body = struct.pack("<i", len(table)) + table + struct.pack("<i", len(data)) + data + struct.pack("<i", 4 * pixels.size)
+    elif compressed:
+        body = struct.pack("<3i", 0, 0, 0)
+    else:
+        body = pixels.astype({1: "u1", 2: "<u2", 4: "<i4"}[bytes_per_pixel]).tobytes()
+        body = struct.pack("<i", len(body)) + body
+    histogram = struct.pack("<3i", 2, 5, 6)
+    values = {"PixelWidth": 0.0388, "PixelHeight": 0.0388, "KVDetectorLat": -16.0, "KVDetectorLng": 0.05, "Name": "a text", "Doubles": [1.5, 2.5],
+              "Integers": (1, 2, 3), "Count": 7} | properties  # fmt: skip
+    values = {name: value for name, value in values.items() if value is not None}
+    path.write_bytes(head + body + histogram + struct.pack("<i", len(values)) + b"".join(xim_property(n, v) for n, v in values.items()))
+
+
+def write_scan_xml(path, **changes):
+    values = {"SAD": 1000.0, "SID": 1500.0, "Fan": "HalfFan", "Bowtie": "Half", "Velocity": 6.0, "FrameRate": 11.0} | changes
+    lines = "".join(f"<{name}>{value}</{name}>" for name, value in values.items() if value is not None)
+    path.write_text(f'<Scan xmlns="http://example.org/scan" Version="2.7.0.0"><Acquisitions>{lines}</Acquisitions></Scan>')
