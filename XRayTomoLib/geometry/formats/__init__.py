@@ -20,7 +20,7 @@ from ..arrays import GeometryError
 
 __all__ = ["FORMATS", "FormatError", "load_format", "recognise_format", "read_geometry", "write_geometry"]
 
-FORMATS = ("xraytomo", "varian_obi")
+FORMATS = ("xraytomo", "varian_obi", "truebeam", "elekta", "krt", "matrices")
 HEAD_BYTES = 4096
 
 
@@ -88,7 +88,8 @@ def _call(name, function, *given, **hints):
 
 
 def _format_of_suffix(path):
-    for name in FORMATS:
-        if path.name.lower().endswith(tuple(load_format(name).SUFFIXES)):
-            return name
+    known = [(len(suffix), name) for name in FORMATS for suffix in load_format(name).SUFFIXES if path.name.lower().endswith(suffix)]
+    if known:
+        longest = max(length for length, _ in known)
+        return next(name for length, name in known if length == longest)
     raise FormatError(f"{path}: the name does not say in which format to write; give one of: {', '.join(FORMATS)}")

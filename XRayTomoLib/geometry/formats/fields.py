@@ -2,6 +2,7 @@
 
 Nothing is allocated from a number that a file claims, and every refusal is a FormatError that names the file and the field.
 """
+import ast
 import json
 import math
 
@@ -10,6 +11,7 @@ import numpy as np
 from . import FormatError
 
 MOST_BYTES = 1 << 28
+NPY_MAGIC = b"\x93NUMPY"
 MOST_COUNT = 1_000_000
 _REQUIRED = object()
 
@@ -53,41 +55,33 @@ def keys_of(head):
 
 
 def read_npy(path):
-    """The numbers of a .npy file as float64; its size must be what its header says, before anything is read."""
-    form = np.lib.format
-    readers = {(1, 0): form.read_array_header_1_0, (2, 0): form.read_array_header_2_0}
+    """The numbers of a .npy file as float64; its size must be what its header says, before anything is made of it."""
+    data = read_bytes(path)
+    shape, dtype, fortran, start = npy_header(path, data)
+    expected = start + math.prod(shape) * dtype.itemsize
+    if len(data) != expected:
+        raise FormatError(f"{path}: has {len(data)} bytes, its header of shape {shape} asks for {expected}; is it cut off?")
+    values = np.frombuffer(data, dtype, math.prod(shape), start)
+    return finite(path, values.reshape(shape, order="F" if fortran else "C"))
+
+
+def npy_header(path, data):
+    """(shape, dtype, fortran order, where the numbers begin) of a .npy file, of which `data` are all or the first bytes.
+
+    Layout: numpy.org, "numpy.lib.format": magic, version, length of the header, a Python dictionary as text.
+    """
+    length = 4 if data[6:7] >= b"\x02" else 2
+    start = 8 + length + int.from_bytes(data[8:8 + length], "little")
+    if not data.startswith(NPY_MAGIC) or start > min(len(data), 10_000):
+        raise FormatError(f"{path}: not a .npy file of numbers (its first bytes are damaged)")
     try:
-        with open(path, "rb") as file:
-            shape, _, dtype = readers[form.read_magic(file)](file)
-            start = file.tell()
-    except OSError as error:
-        raise FormatError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, KeyError, TypeError, SyntaxError, RecursionError, MemoryError) as error:
-        raise FormatError(f"{path}: not a .npy file of numbers ({error})") from error
-    if dtype.kind not in "iuf":
-        raise FormatError(f"{path}: holds values of type {dtype}; expected numbers")
-    size, expected = path.stat().st_size, start + math.prod(shape) * dtype.itemsize
-    if size != expected:
-        raise FormatError(f"{path}: has {size} bytes, its header of shape {shape} asks for {expected}; the file is damaged")
-    if size > MOST_BYTES:
-        raise FormatError(f"{path}: {size >> 20} MiB are too many for a geometry (at most {MOST_BYTES >> 20} MiB)")
-    return finite(f"{path}", np.load(path, allow_pickle=False))
-
-
-def shape_hint(where, shape):
-    """(rows, cols) from the hint `shape` that the format needs; FormatError when it is missing or cannot be."""
-    sizes = finite(f"{where}: 'shape'", () if shape is None else shape)
-    if sizes.shape != (2,) or (sizes != sizes // 1).any() or not ((1 <= sizes) & (sizes <= MOST_COUNT)).all():
-        raise FormatError(f"{where}: the file does not hold the detector's size; give 'shape' = (rows, cols), not {shape}")
-    return tuple(int(n) for n in sizes)
-
-
-def pitch_hint(where, pitch_mm):
-    """(column pitch, row pitch) in mm from the hint `pitch_mm`, one number or two."""
-    pitch = np.atleast_1d(finite(f"{where}: 'pitch_mm'", () if pitch_mm is None else pitch_mm))
-    if pitch.shape not in ((1,), (2,)) or not (pitch > 0).all():
-        raise FormatError(f"{where}: the file does not hold the pixel pitch; give 'pitch_mm', one number above 0 or (column, row), not {pitch_mm}")
-    return float(pitch[0]), float(pitch[-1])
+        header = ast.literal_eval(data[8 + length:start].decode("latin-1").strip())
+        shape, dtype, fortran = tuple(header["shape"]), np.dtype(header["descr"]), header["fortran_order"]
+    except (ValueError, SyntaxError, TypeError, KeyError, MemoryError, RecursionError) as error:
+        raise FormatError(f"{path}: not a .npy file of numbers (its header is damaged)") from error
+    if dtype.kind not in "iuf" or not all(type(n) is int and n >= 0 for n in shape):
+        raise FormatError(f"{path}: holds values of type {dtype} in the shape {shape}; expected numbers")
+    return shape, dtype, fortran, start
 
 
 def finite(what, value):
