@@ -122,3 +122,17 @@ def write_scan_xml(path, **changes):
     values = {"SAD": 1000.0, "SID": 1500.0, "Fan": "HalfFan", "Bowtie": "Half", "Velocity": 6.0, "FrameRate": 11.0} | changes
     lines = "".join(f"<{name}>{value}</{name}>" for name, value in values.items() if value is not None)
     path.write_text(f'<Scan xmlns="http://example.org/scan" Version="2.7.0.0"><Acquisitions>{lines}</Acquisitions></Scan>')
+
+
+# -- Elekta
+def write_his(path, pixels, more=32, frames=1):
+    rows, cols = pixels.shape
+    header = bytearray(68 + more)
+    struct.pack_into("<HHHIHHHHHHH", header, 0, 0x7000, 68, 100, 0, more, 1, 1, rows, cols, frames, 0)
+    struct.pack_into("<H", header, 32, 4)
+    path.write_bytes(bytes(header) + pixels.astype("<u2").tobytes())
+
+
+def write_frames_xml(path, frames, names=("GantryAngle", "UCentre", "VCentre")):
+    lines = "".join("<Frame><Seq>1</Seq>" + "".join(f"<{n}>{x!r}</{n}>" for n, x in zip(names, frame)) + "</Frame>" for frame in frames)
+    path.write_text(f"<ProjectionSet><Image><kV>120</kV></Image><Frames>{lines}</Frames></ProjectionSet>")
