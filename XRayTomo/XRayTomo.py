@@ -235,6 +235,49 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
             geometryNode = make_geometry(device, primaryDeg, secondaryDeg, centre, f"{volumeNode.GetName()} geometry", deviceValues)
         return make_radiograph(volumeNode, geometryNode, method, shows, attenuation, outputNode)
 
+    def createTrajectory(self, trajectory="circle", device=DEFAULT_DEVICE, isocentreRas=(0.0, 0.0, 0.0), curveNode=None, detector=None,
+                         jitter=None, name=None, **values):
+        """A geometry node with the views of a trajectory, drawn in the scene.
+
+        trajectory: a name of XRayTomoLib.geometry.trajectories.TRAJECTORIES; "free" runs through the control points of curveNode.
+        values: options of the trajectory (count=360, pitch_mm=60 ...) and values that replace the device's (rows=256, in_plane_deg=90 ...).
+        detector, jitter: dictionaries of DetectorOptions ({"surface": "cylindrical", "binning": 2}) and Jitter ({"source_mm": 0.2}).
+        """
+        from XRayTomoLib.mrml.trajectory import make_trajectory
+
+        return make_trajectory(trajectory, device, isocentreRas, curveNode, detector, jitter, name, values)
+
+    def importGeometry(self, path, format=None, name=None, **hints):
+        """A geometry node from a file (see XRayTomoLib.geometry.formats), drawn in the scene; hints: what the format does not carry."""
+        from XRayTomoLib.mrml.trajectory import import_geometry
+
+        return import_geometry(path, format, name, hints)
+
+    def exportGeometry(self, geometryNode, path, format=None, **hints):
+        """Writes a geometry node to a file, in the format that its name or `format` says; returns the path."""
+        from XRayTomoLib.mrml.trajectory import export_geometry
+
+        return export_geometry(geometryNode, path, format, hints)
+
+    def simulateScan(self, volumeNode, geometryNode, method="joseph", attenuation=None, outputNode=None, path=None, progress=None):
+        """The line integrals of all views of a geometry node as a stack node [view, row, col] that refers to it.
+
+        path: a .nrrd file that holds the stack instead (needed above 2 GB). progress(step) is called with XRayTomoLib.jobs.Step.
+        """
+        from XRayTomoLib.mrml.scan_job import scan_request, simulate
+
+        request = scan_request(volumeNode, geometryNode, method, attenuation, path)
+        return simulate(request, volumeNode, geometryNode, outputNode, progress)
+
+    def checkGeometry(self, geometryNode, pointsNode, observedNode=None):
+        """Where each view shows the points of a markups node (XRayTomoLib.geometry.check.GeometryCheck, with report()).
+
+        observedNode: markups placed on the detectors; label: which point, description: which view ("view 12"). Gives reprojection errors.
+        """
+        from XRayTomoLib.mrml.geometry_check import check
+
+        return check(geometryNode, pointsNode, observedNode)
+
     def updateScene(self, parameterNode):
         """Brings gantry, source, cone of view, detector, axis, geometry and landmarks to the parameters; makes what is missing."""
         from XRayTomoLib.mrml.acquisition import update_scene
