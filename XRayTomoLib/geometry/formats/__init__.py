@@ -20,7 +20,7 @@ from ..arrays import GeometryError
 
 __all__ = ["FORMATS", "FormatError", "load_format", "recognise_format", "read_geometry", "write_geometry"]
 
-FORMATS = ("xraytomo", "varian_obi", "truebeam", "elekta", "krt", "matrices")
+FORMATS = ("xraytomo", "varian_obi", "truebeam", "elekta", "nikon", "krt", "matrices", "nerfstudio")
 HEAD_BYTES = 4096
 
 
