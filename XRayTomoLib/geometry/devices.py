@@ -141,8 +141,7 @@ class CArm:
         local = self.local_views()
         primary, secondary = (a.ravel() for a in np.broadcast_arrays(np.atleast_1d(primary_deg), np.atleast_1d(secondary_deg)))
         centres = np.broadcast_to(np.asarray(isocentre_ras, np.float64), (len(primary), 3))
-        gantries = np.stack([gantry_from_angles(p, s, c) for p, s, c in zip(primary, secondary, centres)])
-        return local[[0] * len(primary)].transformed(gantries)
+        return local[[0] * len(primary)].transformed(gantry_from_angles(primary, secondary, centres))
 
 
 def carm(device):
@@ -153,7 +152,9 @@ def carm(device):
 
 
 def gantry_from_angles(primary_deg, secondary_deg, isocentre_ras=(0.0, 0.0, 0.0)):
-    """4x4 ras_from_gantry: secondary (cranial +) about the gantry's x, then primary (LAO +) about S, as DICOM's positioner angles."""
+    """4x4 ras_from_gantry: secondary (cranial +) about the gantry's x, then primary (LAO +) about S, as DICOM's positioner angles.
+
+    Angles [N] and isocentres [N, 3] give [N, 4, 4]."""
     rotation = rotation_about_axis((0, 0, 1), primary_deg) @ rotation_about_axis((1, 0, 0), secondary_deg)
     return rigid(rotation, isocentre_ras)
 

@@ -86,8 +86,8 @@ def vector_from_rotation(rotation):
 
 
 def rotation_about_axis(axis, angle_deg):
-    """Rotation [3, 3] by `angle_deg` about the direction `axis` [3] (right hand)."""
-    return rotation_from_vector(unit(float64(axis)) * np.deg2rad(angle_deg))
+    """Rotations [..., 3, 3] by the angles `angle_deg` [...] about the direction `axis` [3] (right hand)."""
+    return rotation_from_vector(unit(float64(axis)) * np.deg2rad(angle_deg)[..., None])
 
 
 def rigid(rotation, translation):

@@ -263,9 +263,7 @@ class Views:
         In this order: in_plane_deg about u x v, from u towards v; slant_deg about v as it then is, tilt_deg about u as it then is (right
         hand). shift_mm: along the given views' u, v and u x v. Angles are numbers or one for each view.
         """
-        angles = zip(*np.broadcast_arrays(tilt_deg, slant_deg, in_plane_deg, np.zeros(len(self)))[:3])
-        local = np.stack([rotation_about_axis((0, 0, 1), i) @ rotation_about_axis((0, 1, 0), s) @ rotation_about_axis((1, 0, 0), t)
-                          for t, s, i in angles])
+        local = rotation_about_axis((0, 0, 1), in_plane_deg) @ rotation_about_axis((0, 1, 0), slant_deg) @ rotation_about_axis((1, 0, 0), tilt_deg)
         xp = namespace(self.u, self.v)
         across = cross(self.normal, unit(self.u))
         axes = xp.stack([unit(self.u), across, self.normal], -1)

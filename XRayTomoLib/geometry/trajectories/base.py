@@ -59,7 +59,7 @@ def raised(gantries, heights_mm):
 
 def about(axis, angles_deg):
     """Rotations [N, 4, 4] by angles_deg [N] about `axis` through the origin."""
-    return np.stack([rigid(rotation_about_axis(axis, a), np.zeros(3)) for a in angles_deg])
+    return rigid(rotation_about_axis(axis, angles_deg), np.zeros((len(angles_deg), 3)))
 
 
 def looking_at(carm, sources, target=(0.0, 0.0, 0.0)):
