@@ -136,3 +136,24 @@ def write_his(path, pixels, more=32, frames=1):
 def write_frames_xml(path, frames, names=("GantryAngle", "UCentre", "VCentre")):
     lines = "".join("<Frame><Seq>1</Seq>" + "".join(f"<{n}>{x!r}</{n}>" for n, x in zip(names, frame)) + "</Frame>" for frame in frames)
     path.write_text(f"<ProjectionSet><Image><kV>120</kV></Image><Frames>{lines}</Frames></ProjectionSet>")
+
+
+# -- Nikon
+def write_xtekct(path, section="XTekCT", **changes):
+    values = {"Name": "rock", "InputFolderName": "", "DetectorPixelsX": 8, "DetectorPixelsY": 6, "DetectorPixelSizeX": 0.127,
+              "DetectorPixelSizeY": 0.2, "SrcToObject": 595.03, "SrcToDetector": 983.0, "InitialAngle": 12.5, "AngularStep": 72.0,
+              "Projections": 5, "WhiteLevel": 60000, "DetectorOffsetX": 0, "DetectorOffsetY": 0} | changes  # fmt: skip
+    lines = "".join(f"{name}={value}\n" for name, value in values.items() if value is not None)
+    path.write_text(f"[{section}]\n{lines}[Xrays]\nXraykV=120\n")
+
+
+def cil_nikon_pixels(points, angle_deg, shape, pitch, sod, sdd, shift, roll_deg, tilt_deg):
+    """(row, col) as CIL's NikonDataReader places things: the lab stands still, the object at `points` turns in it."""
+    turn, roll, tilt = np.deg2rad([angle_deg, roll_deg, -tilt_deg])
+    x = np.cos(turn) * points[:, 0] - np.sin(turn) * points[:, 1]
+    y = np.sin(turn) * points[:, 0] + np.cos(turn) * points[:, 1]
+    z = points[:, 2]
+    x, z = np.cos(roll) * x + np.sin(roll) * z, -np.sin(roll) * x + np.cos(roll) * z
+    y, z = np.cos(tilt) * y - np.sin(tilt) * z, np.sin(tilt) * y + np.cos(tilt) * z
+    scale = sdd / (y + sod)
+    return np.stack([(shape[0] - 1) / 2 - scale * z / pitch[1], (shape[1] - 1) / 2 - scale * (x - shift) / pitch[0]], -1)
