@@ -1,4 +1,6 @@
 """Analytic reconstruction: a formula each, no iterations."""
 from .fdk import FDK, fdk
+from .helical import HelicalFDK
+from .katsevich import Katsevich
 
-__all__ = ["FDK", "fdk"]
+__all__ = ["FDK", "HelicalFDK", "Katsevich", "fdk"]
