@@ -2,6 +2,7 @@
 
 import math
 import struct
+from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
@@ -13,8 +14,6 @@ PROJECTIONS = {
     "1.2.840.10008.5.1.4.1.1.12.1.1": "enhanced XA", "1.2.840.10008.5.1.4.1.1.12.2.1": "enhanced XRF",
 }  # fmt: skip
 MOST_FRAMES = 1_000_000
-# What pydicom raises on broken files, depending on where they are broken.
-BROKEN = (OSError, EOFError, ValueError, AttributeError, LookupError, TypeError, OverflowError, RuntimeError, struct.error)
 # Functional groups (PS3.3 C.7.6.16, C.8.19.6) that hold what is asked for, by keyword.
 GROUPS = {
     "ImagerPixelSpacing": "FramePixelDataPropertiesSequence", "PixelIntensityRelationship": "FramePixelDataPropertiesSequence",
@@ -33,11 +32,24 @@ def is_projection_file(path):
         with open(path, "rb") as file:
             if file.read(132)[128:] != b"DICM":
                 return False
-        pydicom = _pydicom(path)
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
-        return str(header.get("SOPClassUID", "")) in PROJECTIONS
-    except BROKEN:
+        with readable(path) as pydicom:
+            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+            return str(header.get("SOPClassUID", "")) in PROJECTIONS
+    except (OSError, ProjectionError):
         return False
+
+
+@contextmanager
+def readable(path, what="not a readable DICOM file", remedy="export it again"):
+    """Yields pydicom; what it raises on broken files, depending on where they are broken, becomes a ProjectionError."""
+    pydicom = _pydicom(path)
+    own = (pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException)
+    try:
+        yield pydicom
+    except ProjectionError:
+        raise
+    except (OSError, EOFError, ValueError, AttributeError, LookupError, TypeError, OverflowError, RuntimeError, struct.error, *own) as error:
+        raise ProjectionError(f"{path}: {what} ({first_line(error)}); {remedy}.") from error
 
 
 class Frames:
@@ -45,14 +57,9 @@ class Frames:
 
     def __init__(self, path):
         self.path = path
-        pydicom = _pydicom(path)
-        try:
+        with readable(path) as pydicom:
             self.dataset = pydicom.dcmread(path, stop_before_pixels=True)
             self._read()
-        except ProjectionError:
-            raise
-        except (*BROKEN, pydicom.errors.InvalidDicomError) as error:
-            raise ProjectionError(f"{path}: not a readable DICOM file ({first_line(error)}); export it again.") from error
 
     def _read(self):
         if str(self.dataset.get("SOPClassUID", "")) not in PROJECTIONS:
@@ -95,11 +102,8 @@ class Frames:
 
     def pixels(self, index):
         """Frame `index` [rows, cols] as its kind says: counts fall, line integrals rise with attenuation."""
-        pydicom = _pydicom(self.path)
-        try:
+        with readable(self.path, f"frame {index} cannot be decoded", "export it uncompressed") as pydicom:
             stored = pydicom.pixels.pixel_array(self.path, index=index, raw=True)
-        except BROKEN as error:
-            raise ProjectionError(f"{self.path}: frame {index} cannot be decoded ({first_line(error)}); export it uncompressed.") from error
         rises = self.kind == LINE_INTEGRAL
         if self._lut is not None:
             stored = self._through_lut(stored)
@@ -144,8 +148,9 @@ class Frames:
 
     def value(self, keyword, index):
         """The value of `keyword` for frame `index`: from its functional group, the shared one, or the header; None if it is nowhere."""
-        found = self._group(GROUPS[keyword], index, keyword) if keyword in GROUPS else None
-        found = self.dataset.get(keyword) if found is None else found
+        with readable(self.path, f"{keyword} cannot be read"):
+            found = self._group(GROUPS[keyword], index, keyword) if keyword in GROUPS else None
+            found = self.dataset.get(keyword) if found is None else found
         return None if found is None or found == "" else found
 
     def _group(self, sequence, index, keyword):
@@ -176,8 +181,8 @@ class Frames:
 
     def angle(self, keyword, index):
         """Positioner angle of a frame. The increments are offsets from the angle, one a frame, or the step between frames (PS3.3 C.8.7.5.1.3)."""
-        angle, steps = self.number(keyword, index), self.dataset.get(f"{keyword}Increment")
-        if angle is None or steps is None or steps == "":
+        angle, steps = self.number(keyword, index), self.value(f"{keyword}Increment", index)
+        if angle is None or steps is None:
             return angle
         count = len(steps) if isinstance(steps, (list, tuple)) or hasattr(steps, "append") else 1
         if count not in (1, self.count):
@@ -187,7 +192,7 @@ class Frames:
 
     def order(self, keyword):
         """A whole number to sort by; 0 where it is missing or none."""
-        text = str(self.dataset.get(keyword, "")).strip()
+        text = str(self.value(keyword, 0)).strip()
         return int(text) if text.lstrip("-").isdigit() else 0
 
     def _whole(self, keyword, default, most):

@@ -93,8 +93,8 @@ def _views(path, poses, shape):
 
 
 def _found(files, poses):
-    first, header = poses[0], files[0].dataset
-    found = {"modality": f"{header.get('Modality', '')}, {len(files)} files".strip(", "), "values": files[0].meaning}
+    first = poses[0]
+    found = {"modality": f"{files[0].value('Modality', 0) or 'not said'}, {len(files)} files", "values": files[0].meaning}
     for name, key in (("sdd_mm", "source to detector mm"), ("sod_mm", "source to isocentre mm"), ("pitch_mm", "pitch (column, row) mm")):
         if getattr(first, name) is not None:
             found[key] = getattr(first, name)
@@ -126,9 +126,9 @@ def _files(path):
 
 
 def _chosen_series(path, files, series):
-    uids = dict.fromkeys(str(file.dataset.get("SeriesInstanceUID", "")) for file in files)
+    uids = dict.fromkeys(str(file.value("SeriesInstanceUID", 0)) for file in files)
     if series is not None:
-        files = [file for file in files if file.dataset.get("SeriesInstanceUID", "") == series]
+        files = [file for file in files if str(file.value("SeriesInstanceUID", 0)) == series]
         if not files:
             raise ProjectionError(f"{path}: no series {series}; choose one of: {', '.join(uids)}.")
     elif len({(file.shape, file.kind) for file in files}) > 1 and len(uids) > 1:

@@ -3,7 +3,7 @@
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian
 
 XA, RF, ENHANCED, CT = (f"1.2.840.10008.5.1.4.1.1.{n}" for n in ("12.1", "12.2", "12.1.1", "2"))
 
@@ -22,7 +22,7 @@ def sequence(*items):
 def dataset(pixels, sop_class=XA, **values):
     """An image of the frames `pixels` [frame, row, col] or [row, col]."""
     pixels = np.asarray(pixels)
-    made = item(SOPClassUID=sop_class, SOPInstanceUID=generate_uid(), SeriesInstanceUID="1.2.3", Modality="XA", SeriesNumber=1, InstanceNumber=1,
+    made = item(SOPClassUID=sop_class, SOPInstanceUID="1.2.3.4", SeriesInstanceUID="1.2.3", Modality="XA", SeriesNumber=1, InstanceNumber=1,
                 Rows=pixels.shape[-2], Columns=pixels.shape[-1], SamplesPerPixel=1, PhotometricInterpretation="MONOCHROME2",
                 BitsAllocated=8 * pixels.itemsize, BitsStored=8 * pixels.itemsize - 4, HighBit=8 * pixels.itemsize - 5,
                 PixelRepresentation=int(pixels.dtype.kind == "i"), PixelData=pixels.tobytes())
