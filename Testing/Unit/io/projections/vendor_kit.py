@@ -157,3 +157,74 @@ def cil_nikon_pixels(points, angle_deg, shape, pitch, sod, sdd, shift, roll_deg,
     y, z = np.cos(tilt) * y - np.sin(tilt) * z, np.sin(tilt) * y + np.cos(tilt) * z
     scale = sdd / (y + sod)
     return np.stack([(shape[0] - 1) / 2 - scale * z / pitch[1], (shape[1] - 1) / 2 - scale * (x - shift) / pitch[0]], -1)
+
+
+# -- Zeiss: an OLE compound file, version 3 (MS-CFB)
+END, FREE, FAT_SECTOR, NONE = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD, 0xFFFFFFFF
+
+
+def write_ole(path, streams):
+    """Streams "folder/name" -> bytes; siblings stand in a chain, not in a balanced tree."""
+    names = sorted({name.split("/")[0] for name in streams})
+    entries = [["Root Entry", 5, NONE, 1 if names else NONE, END, 0]]
+    small, mini, big = b"", [], []
+    children = {name: [s for s in streams if s.startswith(name + "/")] for name in names}
+    at = 1 + len(names)
+    for i, name in enumerate(names):
+        entries.append([name, 1, i + 2 if i + 1 < len(names) else NONE, at, 0, 0])
+        at += len(children[name])
+    for name in names:
+        for i, full in enumerate(children[name]):
+            content = streams[full]
+            follows = len(entries) + 1 if i + 1 < len(children[name]) else NONE
+            if len(content) < 4096:
+                sectors = -(-len(content) // 64)
+                start = len(small) // 64 if sectors else END
+                mini += [start + k + 1 for k in range(sectors - 1)] + [END] * bool(sectors)
+                small += content.ljust(64 * sectors, b"\0")
+            else:
+                start = ("big", len(big))
+                big.append(content)
+            entries.append([full.split("/")[1], 2, follows, NONE, start, len(content)])
+    _write_sectors(path, entries, small, mini, big)
+
+
+def _write_sectors(path, entries, small, mini, big):
+    directory = 128 * len(entries)
+    parts = [directory, 4 * len(mini), len(small), *map(len, big)]
+    used = [-(-n // 512) for n in parts]
+    fats = 1
+    while fats * 128 < fats + sum(used):
+        fats += 1
+    starts = np.cumsum([fats, *used]).tolist()
+    fat = [FAT_SECTOR] * fats
+    for start, n in zip(starts, used):
+        fat += [start + k + 1 for k in range(n - 1)] + [END] * bool(n)
+    fat += [FREE] * (fats * 128 - len(fat))
+    entries[0][4:] = [starts[2] if small else END, len(small)]
+    rows = b""
+    for name, kind, right, child, start, size in entries:
+        start = starts[3 + start[1]] if isinstance(start, tuple) else start
+        text = name.encode("utf-16-le")
+        row = text.ljust(64, b"\0") + struct.pack("<HBBIII", len(text) + 2, kind, 1, NONE, right, child)
+        rows += row + bytes(36) + struct.pack("<IQ", start, size)
+    header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + struct.pack("<HHHHH6x", 0x3E, 3, 0xFFFE, 9, 6)
+    header += struct.pack("<9I", 0, fats, starts[0], 0, 4096, starts[1] if mini else END, used[1], END, 0)
+    header += struct.pack("<109I", *range(fats), *[FREE] * (109 - fats))
+    body = [struct.pack(f"<{len(fat)}I", *fat), rows, struct.pack(f"<{len(mini)}I", *mini), small, *big]
+    path.write_bytes(header + b"".join(part + b"\0" * (-len(part) % 512) for part in body))
+
+
+def write_txrm(path, images, **changes):
+    """.txrm of images [view, row, col]; streams in `changes` (with __ for /) replace others or are left out (None)."""
+    count, rows, cols = images.shape
+    code = {"u": 5, "f": 10}[images.dtype.kind]
+    floats = {"ImageInfo/PixelSize": [12.5], "ImageInfo/Angles": np.linspace(-90, 90, count), "ImageInfo/StoRADistance": [-50.0] * count,
+              "ImageInfo/DtoRADistance": [150.0] * count, "ImageInfo/Voltage": [80.0]}  # fmt: skip
+    integers = {"ImageInfo/NoOfImages": count, "ImageInfo/ImageHeight": rows, "ImageInfo/ImageWidth": cols, "ImageInfo/DataType": code,
+                "ImageInfo/XrayGeometry": 1}  # fmt: skip
+    streams = {name: np.asarray(value, "<f4").tobytes() for name, value in floats.items()}
+    streams |= {name: struct.pack("<i", value) for name, value in integers.items()}
+    streams |= {f"ImageData{i // 100 + 1}/Image{i + 1}": image.tobytes() for i, image in enumerate(images)}
+    streams |= {name.replace("__", "/").replace("_shifts", "-shifts"): value for name, value in changes.items()}
+    write_ole(path, {name: value for name, value in streams.items() if value is not None})
