@@ -7,6 +7,7 @@ A module `formats/<name>.py` has
     read(path, **hints)         -> Views in RAS
     write(path, views, **hints) only where the format can be written; what it cannot hold raises FormatError. `path` is a temporary
                 file: the registry puts the name of the real one before the message
+    IS_FOLDER   True where write() gets the real path and makes a folder of it
 `fields.py` has what readers share. Hints are what a format does not carry: `shape` = (rows, cols), `pitch_mm` = one number or (column,
 row), `sdd_mm`, ...; each module's read() names its own.
 """
@@ -20,7 +21,7 @@ from ..arrays import GeometryError
 
 __all__ = ["FORMATS", "FormatError", "load_format", "recognise_format", "read_geometry", "write_geometry"]
 
-FORMATS = ("xraytomo", "varian_obi", "truebeam", "elekta", "nikon", "krt", "matrices", "nerfstudio")
+FORMATS = ("xraytomo", "rtk", "varian_obi", "truebeam", "elekta", "nikon", "krt", "matrices", "nerfstudio", "mito")
 HEAD_BYTES = 4096
 
 
@@ -65,6 +66,9 @@ def write_geometry(path, views, format=None, **hints):
     module = load_format(name)
     if not hasattr(module, "write"):
         raise FormatError(f"{path}: geometries in the format '{name}' can be read, not written")
+    if getattr(module, "IS_FOLDER", False):
+        with _naming(path):
+            return _call(name, module.write, path, views, **hints)
     with replacing(path) as temporary, _naming(path):
         _call(name, module.write, temporary, views, **hints)
 

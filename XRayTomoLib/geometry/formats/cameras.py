@@ -11,6 +11,7 @@ from ..detectors import Flat
 from ..views import Views
 from . import FormatError
 from .fields import finite
+from .hints import shape_hint
 
 
 def views_from_rays(where, source, first, per_col, per_row, shape, sdd_mm=None, pitch_mm=None, times=None, weights=None):
@@ -21,7 +22,7 @@ def views_from_rays(where, source, first, per_col, per_row, shape, sdd_mm=None, 
     if (sdd_mm is None) == (pitch_mm is None):
         raise FormatError(f"{where}: a camera gives the source and the rays, not where the detector lies on them; "
                           "give either sdd_mm (source to detector) or pitch_mm (from column to column), exactly one of them")
-    shape = _checked_shape(where, shape)
+    shape = shape_hint(where, shape)
     source, first, per_col, per_row = np.broadcast_arrays(*(np.atleast_2d(a) for a in (source, first, per_col, per_row)))
     height = abs((unit(cross(per_col, per_row)) * first).sum(-1))
     if not (height > 0).all():
@@ -36,15 +37,6 @@ def views_from_rays(where, source, first, per_col, per_row, shape, sdd_mm=None, 
         length = length[:1]
     scale = (length / per_length)[:, None]
     return Views(source, None, source + scale * first, scale * per_col, scale * per_row, shape, times=times, weights=weights)
-
-
-def _checked_shape(where, shape):
-    if shape is None:
-        raise FormatError(f"{where}: the detector's size is missing; give shape = (rows, cols)")
-    sizes = finite(f"{where}: 'shape'", shape)
-    if sizes.shape != (2,) or (sizes != sizes.round()).any() or sizes.min() < 1 or sizes.max() > 1e6:
-        raise FormatError(f"{where}: the detector's shape is {str(shape)[:60]}; expected (rows, cols), whole numbers from 1 to a million")
-    return tuple(int(n) for n in sizes)
 
 
 def _lengths(where, name, value, counts):
@@ -93,11 +85,10 @@ def check_rotations(where, rotation, what="R"):
         raise FormatError(f"{where}: '{what}' is a reflection (determinant -1), not a rotation; put the flip into the pixel axes")
 
 
-def equal_over_views(values, title, what):
-    """The one value (or vector) of `values` [N, ...]; FormatError when the views differ in it."""
+def equal_over_views(values, title, what, scale=0.0):
+    """The one value (or vector) of `values` [N, ...]; FormatError when the views differ in it by 1e-9 of it, or of `scale`."""
     values = np.asarray(values)
-    scale = max(abs(values).max(), 1e-300)
-    if abs(values - values[0]).max() > 1e-9 * scale:
+    if abs(values - values[0]).max() > 1e-9 * max(abs(values).max(), scale):
         raise FormatError(f"{title} holds one {what} for all views; here it changes from view to view: write them in several files")
     return values.mean(0)
 

@@ -1,0 +1,21 @@
+"""Checked hints: what a format does not carry and the reader must be told."""
+import numpy as np
+
+from . import FormatError
+from .fields import MOST_COUNT, finite
+
+
+def shape_hint(where, shape):
+    """(rows, cols) from the hint `shape`; FormatError when it is missing or cannot be."""
+    sizes = finite(f"{where}: 'shape'", () if shape is None else shape)
+    if sizes.shape != (2,) or (sizes != sizes // 1).any() or not ((1 <= sizes) & (sizes <= MOST_COUNT)).all():
+        raise FormatError(f"{where}: the file does not hold the detector's size; give 'shape' = (rows, cols), not {shape}")
+    return tuple(int(n) for n in sizes)
+
+
+def pitch_hint(where, pitch_mm):
+    """(column pitch, row pitch) in mm from the hint `pitch_mm`, one number or two."""
+    pitch = np.atleast_1d(finite(f"{where}: 'pitch_mm'", () if pitch_mm is None else pitch_mm))
+    if pitch.shape not in ((1,), (2,)) or not (pitch > 0).all():
+        raise FormatError(f"{where}: the file does not hold the pixel pitch; give 'pitch_mm', one number above 0 or (column, row), not {pitch_mm}")
+    return float(pitch[0]), float(pitch[-1])
