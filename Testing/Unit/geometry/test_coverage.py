@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from XRayTomoLib.geometry import CArm, GeometryError
+from XRayTomoLib.geometry import CArm, Cylindrical, GeometryError, Panels
 from XRayTomoLib.geometry.coverage import (
     complete_share,
     completeness_map,
@@ -44,6 +44,18 @@ def test_coverage_is_the_count_of_views(arm):
     counts = coverage(views, points)
     assert 0 < (counts == 0).sum() < 200 and 0 < (counts > 0).sum()
     np.testing.assert_array_equal(counts, [seen_by_hand(views, p) for p in points])
+
+
+def test_coverage_of_other_surfaces_and_of_parallel_rays():
+    points = np.random.default_rng(0).uniform(-120, 120, (200, 3))
+    flat = Circle(count=15).views(ARM)
+    np.testing.assert_array_equal(coverage(flat.with_surface(Cylindrical(1e9, 14.5)), points), coverage(flat, points))
+    panels = flat.with_surface(Panels.on_arc((20, 30), 3, 1000.0, (8.0, 8.0), 30.0))
+    assert coverage(panels, points).sum() < coverage(flat, points).sum()
+    parallel = replace(flat, source=None, direction=flat.centre - flat.source)
+    away = points - flat.centre[0]
+    u, v = flat.u[0] / 8, flat.v[0] / 8
+    np.testing.assert_array_equal(coverage(parallel[0], points), (abs(away @ u) < 120) & (abs(away @ v) < 80))
 
 
 def test_maps_lie_on_their_grid():

@@ -3,7 +3,7 @@ from dataclasses import MISSING, dataclass, fields
 
 import numpy as np
 
-from ..arrays import GeometryError, float64, namespace, to_numpy
+from ..arrays import GeometryError, cross, float64, namespace, to_numpy
 
 KINDS = {}          # surface classes by their `kind`, which is their name in files
 
@@ -129,9 +129,15 @@ class Flat(Surface):
 
 
 def plane_crossing(origin, u, v, start, direction):
-    """(row, col, a) [N, P] each, with start + a direction = origin + col u + row v; origin, u, v [N, 3], start, direction [N, P, 3]."""
+    """(row, col, a) [N, P] each, with start + a direction = origin + col u + row v; origin, u, v [N, 3], start, direction [N, P, 3].
+
+    NaN for rays parallel to the plane. The dual vectors of u and v in the plane make rows and columns of the crossing.
+    """
     xp = namespace(origin, u, v, start, direction)
-    zero = 0 * direction
-    columns = xp.stack([u[:, None] + zero, v[:, None] + zero, -direction], -1)
-    solution = xp.linalg.solve(columns, (start - origin[:, None])[..., None])[..., 0]
-    return solution[..., 1], solution[..., 0], solution[..., 2]
+    normal = cross(u, v)
+    area = (normal * normal).sum(-1)[:, None]
+    ahead = (direction * normal[:, None]).sum(-1)
+    a = ((origin[:, None] - start) * normal[:, None]).sum(-1) / xp.where(ahead == 0, xp.full_like(ahead, float("nan")), ahead)
+    away = start + a[..., None] * direction - origin[:, None]
+    row, col = ((away * dual[:, None]).sum(-1) / area for dual in (cross(normal, u), cross(v, normal)))
+    return row, col, a
