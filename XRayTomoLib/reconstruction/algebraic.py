@@ -1,16 +1,84 @@
-"""Algebraic methods: SIRT and its relatives."""
+"""Algebraic methods: backprojection, Landweber, SIRT, SART and its ordered subsets."""
 from dataclasses import dataclass
 
 import torch
 
 from ..options import option
-from .iteration import Constrained
+from .iteration import Constrained, Iterative
+from .subsets import ORDERS, subset_operators
+
+CACHE_BYTES = 1 << 30       # column sums of subsets that are kept; more are computed again in every turn
+
+
+def relative(r, p):
+    """|r| / |p|."""
+    return torch.linalg.vector_norm(r) / torch.linalg.vector_norm(p).clamp_min(1e-30)
 
 
 def reciprocal(sums):
     """1 / sums; 0 where a ray (or voxel) meets next to nothing: below a thousandth of the largest sum."""
     floor = 1e-3 * float(sums.max()) if sums.numel() else 0.0
     return torch.where(sums > floor, 1 / sums.clamp_min(max(floor, 1e-30)), torch.zeros_like(sums))
+
+
+def row_weights(A, problem, rays):
+    """Reciprocal row sums 1 / (A 1) inside the support, times the rays' weights."""
+    ones = torch.ones(A.domain_shape, dtype=rays.dtype, device=rays.device)
+    return reciprocal(A(problem.inside(ones))) * rays
+
+
+def ray_weights(problem):
+    """The weight of every ray, of p's shape."""
+    return torch.ones_like(problem.p) if problem.weights is None else problem.weights.expand_as(problem.p)
+
+
+@dataclass(frozen=True)
+class Backprojection(Iterative):
+    """The adjoint, scaled to the projections: x = s A^T W p with the s that fits p best. One step, blurred; a first look."""
+    TITLE = "Backprojection (adjoint)"
+    iterations: int = option(1, "Iterations", "one", minimum=1, maximum=1)
+
+    def begin(self, problem, constants):
+        return {"x": problem.initial()}
+
+    def advance(self, problem, constants, state):
+        state["x"] = problem.inside(problem.A.T(ray_weights(problem) * problem.p))
+        image = problem.A(state["x"])
+        scale = (image * problem.p).sum() / image.square().sum().clamp_min(1e-30)
+        state["x"] *= scale
+        return relative(problem.p - scale * image, problem.p)
+
+
+@dataclass(frozen=True)
+class Landweber(Constrained):
+    """x <- x + relaxation / |A|^2 A^T W (p - A x) (L. Landweber, Amer. J. Math. 73, 1951)."""
+    TITLE = "Landweber"
+    relaxation: float = option(1.0, "Relaxation", "step length; stable below 2", 0.0, 2.0)
+
+    def prepare(self, problem):
+        return {"step": self.relaxation / squared_norm(problem), "rays": ray_weights(problem)}
+
+    def begin(self, problem, constants):
+        x = problem.initial()
+        return {"x": x, "r": problem.residual(x)}
+
+    def advance(self, problem, constants, state):
+        update = problem.inside(problem.A.T(constants["rays"] * state["r"]))
+        self.bounded_(problem, state["x"].add_(update, alpha=constants["step"]))
+        state["r"] = problem.residual(state["x"])
+        return relative(state["r"], problem.p)
+
+
+def squared_norm(problem, iterations=12):
+    """Largest eigenvalue of S A^T W A S by the power method, with 5 % on top: the method's value comes from below."""
+    A, rays = problem.A, ray_weights(problem)
+    x = problem.inside(A.T(rays))
+    value = 0.0
+    for _ in range(iterations):
+        x = x / torch.linalg.vector_norm(x).clamp_min(1e-30)
+        x = problem.inside(A.T(rays * A(x)))
+        value = float(torch.linalg.vector_norm(x))
+    return 1.05 * max(value, 1e-30)
 
 
 @dataclass(frozen=True)
@@ -21,9 +89,8 @@ class SIRT(Constrained):
     relaxation: float = option(1.0, "Relaxation", "step length; stable below 2", 0.0, 2.0)
 
     def prepare(self, problem):
-        ones = torch.ones(problem.A.domain_shape, dtype=problem.p.dtype, device=problem.p.device)
-        rays = torch.ones_like(problem.p) if problem.weights is None else problem.weights.expand_as(problem.p)
-        return {"rows": reciprocal(problem.A(problem.inside(ones))) * rays, "cols": reciprocal(problem.inside(problem.A.T(rays)))}
+        rays = ray_weights(problem)
+        return {"rows": row_weights(problem.A, problem, rays), "cols": reciprocal(problem.inside(problem.A.T(rays)))}
 
     def begin(self, problem, constants):
         x = problem.initial()
@@ -34,4 +101,57 @@ class SIRT(Constrained):
         state["x"].addcmul_(constants["cols"], update, value=self.relaxation)
         self.bounded_(problem, state["x"])
         state["r"] = problem.residual(state["x"])
-        return torch.linalg.vector_norm(state["r"]) / torch.linalg.vector_norm(problem.p).clamp_min(1e-30)
+        return relative(state["r"], problem.p)
+
+
+@dataclass(frozen=True)
+class OSSART(Constrained):
+    """SIRT's step for one subset of the views after the other (A. Andersen, A. Kak, Ultrasonic Imaging 6, 1984; G. Wang, M. Jiang,
+    J. X-ray Sci. Techn. 12, 2004). The residual reported is that of each subset before its own step."""
+    TITLE = "OS-SART"
+    iterations: int = option(10, "Iterations", "number of times all views take their turn", minimum=1, maximum=1000000)
+    subsets: int = option(10, "Subsets", "number of subsets of the views; 0: a subset for every view (SART)", 0, 100000)
+    order: str = option("angular distance", "Order", "order of the subsets", choices=ORDERS)
+    relaxation: float = option(1.0, "Relaxation", "step length; stable below 2", 0.0, 2.0)
+    relaxation_fall: float = option(0.99, "Fall of relaxation", "factor on the step length after each iteration", 0.01, 1.0)
+    momentum: bool = option(False, "Momentum", "Nesterov's extrapolation between iterations")
+
+    def prepare(self, problem):
+        rays = ray_weights(problem)
+        parts = subset_operators(problem.A, min(self.subsets, problem.A.range_shape[0]) or problem.A.range_shape[0], self.order)
+        kept = len(parts) * problem.A.T(rays).numel() * rays.element_size() <= CACHE_BYTES
+        rows = [row_weights(A, problem, rays[index]) for index, A in parts]
+        cols = [self._column_weights(problem, A, rays[index]) for index, A in parts] if kept else None
+        return {"parts": parts, "rows": rows, "cols": cols, "rays": rays}
+
+    def _column_weights(self, problem, A, rays):
+        return reciprocal(problem.inside(A.T(rays)))
+
+    def begin(self, problem, constants):
+        x = problem.initial()
+        return {"x": x, "y": x.clone(), "t": 1.0} if self.momentum else {"x": x}
+
+    def advance(self, problem, constants, state):
+        step = self.relaxation * self.relaxation_fall ** state["iteration"]
+        x = state["y"].clone() if self.momentum else state["x"]
+        total = 0.0
+        for s, (index, A) in enumerate(constants["parts"]):
+            r = problem.p[index] - A(x)
+            total += float(r.square().sum())
+            cols = constants["cols"][s] if constants["cols"] else self._column_weights(problem, A, constants["rays"][index])
+            x.addcmul_(cols, A.T(constants["rows"][s] * r), value=step)
+            self.bounded_(problem, x)
+        if self.momentum:
+            t = 0.5 + (0.25 + state["t"] ** 2) ** 0.5
+            state["y"] = x + (state["t"] - 1) / t * (x - state["x"])
+            state["x"], state["t"] = x, t
+        return total ** 0.5 / torch.linalg.vector_norm(problem.p).clamp_min(1e-30)
+
+
+@dataclass(frozen=True)
+class SART(OSSART):
+    """OS-SART with a subset for every view (A. Andersen, A. Kak, Ultrasonic Imaging 6, 1984)."""
+    TITLE = "SART"
+    subsets: int = option(0, "Subsets", "a subset for every view", 0, 0)
+
+

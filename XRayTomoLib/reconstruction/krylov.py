@@ -1,9 +1,11 @@
 """Conjugate gradients on the (weighted) normal equations."""
+import math
 from dataclasses import dataclass
 
 import torch
 
 from ..options import option
+from .algebraic import relative
 from .iteration import Iterative
 
 
@@ -41,4 +43,57 @@ class CGLS(Iterative):
             s = self._gradient(problem, r, x)
             before, state["gamma"] = state["gamma"], dot(s, s)
             d.mul_(state["gamma"] / before).add_(s)
-        return torch.linalg.vector_norm(r) / torch.linalg.vector_norm(problem.p).clamp_min(1e-30)
+        return relative(r, problem.p)
+
+
+@dataclass(frozen=True)
+class LSQR(Iterative):
+    """The same minimum by Golub-Kahan bidiagonalisation (C. Paige, M. Saunders, ACM Trans. Math. Softw. 8, 1982): steadier than CGLS
+    when the operator is ill-conditioned. Warm starts solve for the difference."""
+    TITLE = "LSQR"
+    damp: float = option(0.0, "Damping", "Tikhonov damping, in the operator's unit (mm); 0: none", 0.0)
+
+    def prepare(self, problem):
+        return {"root": None if problem.weights is None else problem.weights.sqrt()}
+
+    def _forward(self, problem, constants, x):
+        y = problem.A(x)
+        return y if constants["root"] is None else constants["root"] * y
+
+    def _back(self, problem, constants, y):
+        return problem.inside(problem.A.T(y if constants["root"] is None else constants["root"] * y))
+
+    def begin(self, problem, constants):
+        x = problem.initial()
+        u = problem.residual(x)
+        u = u if constants["root"] is None else constants["root"] * u
+        beta = float(torch.linalg.vector_norm(u))
+        u = u / max(beta, 1e-30)
+        v = self._back(problem, constants, u)
+        alpha = float(torch.linalg.vector_norm(v))
+        v = v / max(alpha, 1e-30)
+        return {"x": x, "u": u, "v": v, "w": v.clone(), "alpha": alpha, "rho": alpha, "phi": beta, "scale": self._scale(problem, constants),
+                "damped": 0.0}
+
+    def _scale(self, problem, constants):
+        p = problem.p if constants["root"] is None else constants["root"] * problem.p
+        return max(float(torch.linalg.vector_norm(p)), 1e-30)
+
+    def advance(self, problem, constants, state):
+        """The residual reported is that of the weighted problem, as the recurrence knows it."""
+        if state["alpha"] * state["phi"] != 0:
+            u = self._forward(problem, constants, state["v"]).sub_(state["u"], alpha=state["alpha"])
+            beta = float(torch.linalg.vector_norm(u))
+            u.div_(max(beta, 1e-30))
+            v = self._back(problem, constants, u).sub_(state["v"], alpha=beta)
+            alpha = float(torch.linalg.vector_norm(v))
+            v.div_(max(alpha, 1e-30))
+            damped = math.hypot(state["rho"], self.damp)
+            phi = state["rho"] / damped * state["phi"]
+            state["damped"] += (self.damp / damped * state["phi"]) ** 2
+            rho = math.hypot(damped, beta)
+            cosine, sine = damped / rho, beta / rho
+            state["x"].add_(state["w"], alpha=cosine * phi / rho)
+            state["w"].mul_(-sine * alpha / rho).add_(v)
+            state.update(u=u, v=v, alpha=alpha, rho=-cosine * alpha, phi=sine * phi)
+        return math.sqrt(state["phi"] ** 2 + state["damped"]) / state["scale"]

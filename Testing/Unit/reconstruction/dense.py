@@ -11,6 +11,11 @@ class Dense(LinearOperator):
     def __init__(self, matrix, domain_shape, range_shape):
         self.matrix, self.domain_shape, self.range_shape = matrix, tuple(domain_shape), tuple(range_shape)
 
+    def __getitem__(self, index):
+        each = self.matrix.shape[0] // self.range_shape[0]
+        rows = self.matrix.reshape(self.range_shape[0], each, -1)[index]
+        return Dense(rows.reshape(-1, self.matrix.shape[1]), self.domain_shape, (len(rows), *self.range_shape[1:]))
+
     def forward(self, x):
         return (self.matrix @ x.reshape(-1)).reshape(self.range_shape)
 
