@@ -1,6 +1,7 @@
 """The subcommands of `xraytomo`, one module each: SUMMARY, `add_arguments(parser)` and `run(options)`.
 
-They import numpy and the rest inside `run`, so that `xraytomo --help` answers at once.
+A module whose name would be a word of Python ends with `_` (`import_`). They import numpy and the rest inside `run`, so that
+`xraytomo --help` answers at once.
 """
 
-COMMANDS = ("drr", "info", "sample")
+COMMANDS = ("drr", "import_", "info", "sample")

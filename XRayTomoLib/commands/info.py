@@ -1,20 +1,33 @@
-"""Says what an image file holds: size, place in RAS, values, and how it was made if XRayTomo made it."""
+"""Says what an image file holds: size, place in RAS, values, and how it was made if XRayTomo made it; or what projections are in a folder."""
 
-SUMMARY = "what an image file holds"
+SUMMARY = "what an image file, or a folder of projections, holds"
 AXES = (("L", "R"), ("P", "A"), ("I", "S"))
 
 
 def add_arguments(parser):
-    parser.add_argument("file", metavar="FILE", help="NRRD, NIfTI, MetaImage or a folder of DICOM slices")
+    parser.add_argument("file", metavar="FILE", help="NRRD, NIfTI, MetaImage or a folder of DICOM slices; projections of a scanner")
     parser.add_argument("--series", metavar="UID", help="series of a DICOM folder that holds several")
 
 
 def run(options):
     from ..io import read_image
 
-    image = read_image(options.file, options.series)
-    for name, text in describe(image).items():
-        print(f"{name:<12}{text}")
+    projections = projections_of(options.file)
+    lines = describe(read_image(options.file, options.series)) if projections is None else projections.describe()
+    width = max(12, *(len(name) + 2 for name in lines))
+    for name, text in lines.items():
+        print(f"{name:<{width}}{text}")
+
+
+def projections_of(path):
+    """The projections of a stack or a scanner's folder; None where the path holds none."""
+    from ..io.projections import ProjectionError, open_projections, recognise
+
+    try:
+        reader = recognise(path)
+    except ProjectionError:
+        return None
+    return open_projections(path, reader)
 
 
 def describe(image):

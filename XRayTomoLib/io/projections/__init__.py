@@ -17,7 +17,7 @@ from .hints import views_of_file
 from .stacks import open_stack, write_stack
 
 # In the order of recognition: what has an unmistakable sign first, folders of pictures last.
-READERS = ("bruker", "dxchange", "dicom_xa", "stacks", "images")
+READERS = ("nikon", "varian_obi", "truebeam", "elekta", "zeiss", "bruker", "dxchange", "dicom_xa", "stacks", "images")
 
 __all__ = [
     "COUNTS", "LINE_INTEGRAL", "READERS", "ProjectionError", "ProjectionSet", "load_reader", "open_projections", "open_stack", "recognise",

@@ -138,7 +138,11 @@ class _Work:
             counts = repair(counts, self.bad)
         if self.projections.kind == LINE_INTEGRAL:
             return np.asarray(counts, np.float32)
-        p, clipped = line_integral(counts, self._beam_of(index, counts), self.dark, self.options.least_transmission)
+        beam = self._beam_of(index, counts)
+        if self.projections.exposure is not None and self.beam in ("flat", "number"):
+            dark = 0.0 if self.dark is None else self.dark
+            beam = dark + self.projections.exposure[index] * (beam - dark)
+        p, clipped = line_integral(counts, beam, self.dark, self.options.least_transmission)
         self.report.clipped += clipped
         self.report.values += p.size
         return p

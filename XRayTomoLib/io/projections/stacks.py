@@ -16,6 +16,7 @@ import numpy as np
 
 from ...files import check_target, replacing, stem_of, suffix_of
 from ...geometry.formats import write_geometry
+from ...jobs import Step, provenance
 from .base import COUNTS, LINE_INTEGRAL, ProjectionError, ProjectionSet
 from .headers import NRRD_TYPES, STACKS, read_layout
 from .hints import hinted_views, is_geometry, views_of_file
@@ -95,6 +96,16 @@ def write_stack(path, stack, views=None, kind=LINE_INTEGRAL, provenance=None, ge
     with writing_stack(path, len(stack), first.shape, first.dtype, views, kind, provenance, geometry_path) as append:
         for index in range(len(stack)):
             append(stack[index])
+
+
+def store(projections, path, geometry_path=None):
+    """Job: streams a ProjectionSet as it is to the stack `path` (.nrrd) with its geometry; yields a Step a view."""
+    origin = provenance("import", {"projections": projections.source}, {"kind": projections.kind})
+    count, dtype = len(projections), projections.dtype
+    with writing_stack(path, count, projections.shape, dtype, projections.views, projections.kind, origin, geometry_path) as append:
+        for index in range(count):
+            append(projections[index])
+            yield Step(index + 1, count, message=f"view {index + 1} of {count}")
 
 
 @contextmanager

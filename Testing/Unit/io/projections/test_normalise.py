@@ -105,6 +105,14 @@ def test_drifting_flat(tmp_path):
     np.testing.assert_allclose(p, np.log(2), rtol=1e-6)
 
 
+def test_exposure_of_each_view(tmp_path):
+    exposure = np.array([1.0, 0.5, 2.0])
+    counts = 100 + 500 * exposure[:, None, None] * np.ones((3, 4, 5))
+    projections = replace(scan(counts, np.full((4, 5), 100.0), np.full((4, 5), 1100.0)), exposure=exposure)
+    p, _ = run(tmp_path, projections)
+    np.testing.assert_allclose(p, np.log(2), rtol=1e-6)
+
+
 @pytest.mark.parametrize("options, i0, expected, used", [
     ({}, 2000.0, 2000.0, "number"),
     ({"i0": 4000.0}, 2000.0, 4000.0, "number"),
