@@ -114,6 +114,29 @@ class XRayTomoParameterNode:
     landmarks: slicer.vtkMRMLMarkupsFiducialNode
     radiographPoints: slicer.vtkMRMLMarkupsFiducialNode
 
+    # Trajectory: the options of each one that was tried, of the detector and of the jitter, as JSON text
+    trajectory: str = "circle"
+    scanOptions: str = ""
+    trajectoryCurve: slicer.vtkMRMLMarkupsCurveNode
+    scanGeometry: slicer.vtkMRMLTextNode
+    viewIndex: Annotated[int, WithinRange(0, 10**9)] = 0
+    projection: slicer.vtkMRMLScalarVolumeNode
+    projectionSlice: slicer.vtkMRMLSliceNode
+
+    # Simulate scan, and projections that are read
+    projectionStack: slicer.vtkMRMLScalarVolumeNode
+    stackFile: str = ""
+    projectionsPath: str = ""
+    projectionsReader: str = ""
+
+    # Geometry checks
+    checkPoints: slicer.vtkMRMLMarkupsFiducialNode
+    observedPoints: slicer.vtkMRMLMarkupsFiducialNode
+    projectedCheckPoints: slicer.vtkMRMLMarkupsFiducialNode
+    coverageMap: str = ""
+    coverageRoi: slicer.vtkMRMLMarkupsROINode
+    coverageSpacingMm: Annotated[float, WithinRange(0.01, 1000.0)] = 4.0
+
     # What stands in the scene for them
     gantry: slicer.vtkMRMLLinearTransformNode
     geometry: slicer.vtkMRMLTextNode

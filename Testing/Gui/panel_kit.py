@@ -1,5 +1,6 @@
 """What the panel's tests share: a volume, the open panel, and waiting for its pictures."""
 
+import ctk
 import numpy as np
 import slicer
 from SlicerHost import driving
@@ -22,7 +23,14 @@ class Panel:
         slicer.util.selectModule("XRayTomo")
         driving.process()
         self.widget = slicer.util.getModuleWidget("XRayTomo")
-        self.volume, self.geometry, self.picture = self.widget.sections
+        self.volume, self.geometry, self.picture, *self.others = self.widget.sections
+
+    def section(self, name):
+        """The section whose class is called `name`, opened."""
+        found = next(section for section in self.others if type(section).__name__ == name)
+        next(button for button in found.widget.findChildren(ctk.ctkCollapsibleButton)).collapsed = False
+        driving.process()
+        return found
 
     @property
     def p(self):

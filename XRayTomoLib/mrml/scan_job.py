@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import slicer
+
 from ..jobs import JobThread, run
 from ..physics.attenuation import AttenuationModel
 from ..workflows.scan import check_scan, scan_provenance, scan_to_array, scan_to_file
@@ -44,8 +46,7 @@ def scan_request(volume_node, geometry_node, method, attenuation, path=None, lim
 
 def request_from_parameters(p):
     """The scan that the panel asks for; its file is that of the panel where one is named."""
-    path = str(p.stackPath) if p.stackPath.name else None
-    return scan_request(p.inputVolume, p.scanGeometry, p.method.value, attenuation_from_parameters(p), path)
+    return scan_request(p.inputVolume, p.scanGeometry, p.method.value, attenuation_from_parameters(p), p.stackFile or None)
 
 
 class ScanJob:
@@ -69,6 +70,10 @@ class ScanJob:
         """Runs the steps in a thread of their own (jobs.JobThread), which the panel's timer follows."""
         self.thread = JobThread(self.steps)
         return self
+
+    def is_present(self):
+        """Whether volume and geometry are still in the scene."""
+        return all(slicer.mrmlScene.IsNodePresent(node) for node in (self.volume_node, self.geometry_node))
 
     def finish(self, target, stack_node=None):
         """Puts the result into `stack_node` (made when it is None) and returns it; `target` is what the steps returned."""

@@ -106,12 +106,12 @@ def new_projection_node(name):
     return node
 
 
-def show_projection(projection_node, image, geometry_node, index, adjust_window=True, views=None):
+def show_projection(projection_node, image, geometry_node, index, shows="line integral", adjust_window=True, views=None):
     """Puts an image [row, col] onto the detector of view `index`: into the projection node, and as texture onto the detector in 3D.
 
     views: the single view when the image has fewer pixels than it (a coarse picture). A curved detector's picture lies on its tangent plane.
     """
-    write_radiograph(projection_node, image, views or views_of(geometry_node)[int(index)], adjust_window=adjust_window)
+    write_radiograph(projection_node, image, views or views_of(geometry_node)[int(index)], shows, adjust_window)
     projection_node.SetNodeReferenceID(GEOMETRY_ROLE, geometry_node.GetID())
     detector = display_node(geometry_node, "detector")
     if detector is not None:

@@ -3,6 +3,8 @@
 Every object is a model node that the geometry node references (role `XRayTomo.Display.<kind>`); the world is their frame.
 """
 
+import hashlib
+
 import numpy as np
 import slicer
 import vtk
@@ -14,6 +16,7 @@ from .acquisition import put_into_folder
 from .geometry_node import views_from_node
 
 ROLE = "XRayTomo.Display."
+_TEXT_ATTRIBUTE = "XRayTomo.DrawnText"
 NAMES = {
     "path": "source path", "outlines": "detectors", "axis": "rotation axis", "field": "field of view", "source": "source",
     "cone": "cone of view", "detector": "detector", "columns": "u, along the columns", "rows": "v, along the rows", "corner": "pixel (0, 0)",
@@ -51,6 +54,13 @@ def show_trajectory(node):
     paths = [[n * count + i for i in (*range(count), 0)] for n in range(len(picked))]
     _put(node, "outlines", shapes.lines(border.reshape(-1, 3), paths))
     _put(node, "axis", _axis(views))
+    display_node(node, "path").SetAttribute(_TEXT_ATTRIBUTE, _fingerprint(node))
+
+
+def is_drawn(node):
+    """Whether what is drawn is the geometry node's present text (a reopened scene brings its drawing along)."""
+    path = display_node(node, "path")
+    return path is not None and path.GetAttribute(_TEXT_ATTRIBUTE) == _fingerprint(node)
 
 
 def show_view(node, index):
@@ -96,6 +106,10 @@ def remove_display(node):
 def put_shape(node, kind, polydata):
     """Gives the object `kind` of a geometry node its shape."""
     _put(node, kind, polydata)
+
+
+def _fingerprint(node):
+    return hashlib.sha256(node.GetText().encode()).hexdigest()
 
 
 def source_points(views):

@@ -1,7 +1,9 @@
 """The panel, one file a section. A section is one class on the base of section.py; the panel shows those listed here, in this order."""
 
 from .radiograph import RadiographSection
+from .scan import ScanSection
 from .source_detector import SourceDetectorSection
+from .trajectory import TrajectorySection
 from .volume import VolumeSection
 
-SECTIONS = (VolumeSection, SourceDetectorSection, RadiographSection)
+SECTIONS = (VolumeSection, SourceDetectorSection, RadiographSection, TrajectorySection, ScanSection)

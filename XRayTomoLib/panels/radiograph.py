@@ -1,8 +1,5 @@
 """Section Radiograph: the picture, live while something is dragged, and the points on it."""
 
-import time
-
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -13,9 +10,9 @@ from ..mrml.slice_view import release_slice
 from ..mrml.volumes import RADIOGRAPH_ATTRIBUTE
 from . import dependencies
 from .section import Section, showProblem, showText
+from .worker_timer import WorkerTimer
 
 _POINT_EVENTS = ("PointModifiedEvent", "PointPositionDefinedEvent", "PointRemovedEvent")
-_WORKER_SHARE_SECONDS = 0.005  # Slicer's idle event loop holds the interpreter lock; the timer's slot sleeps to give it to the worker
 
 
 class RadiographSection(Section):
@@ -27,15 +24,13 @@ class RadiographSection(Section):
         self._asked = self._slice = None
         self._failure = ""
         self.framesShown = 0
-        self.timer = qt.QTimer()
-        self.timer.setInterval(0)
+        self.timer = WorkerTimer(self.follow)
 
     def setup(self):
         self.ui.radiographSelector.addAttribute("vtkMRMLScalarVolumeNode", RADIOGRAPH_ATTRIBUTE, "1")
         self.ui.renderButton.connect("clicked()", self.onRender)
         self.ui.placeLandmarkButton.connect("clicked()", self.onPlaceLandmark)
         self.ui.placePointButton.connect("clicked()", self.onPlacePoint)
-        self.timer.connect("timeout()", self.onTimer)
 
     def connect(self):
         Section.connect(self)
@@ -68,16 +63,14 @@ class RadiographSection(Section):
         self._asked = None
         showProblem(self.ui.radiographMessageLabel, self._updatePicture(asked=True))
 
-    def onTimer(self):
-        """While a picture is under way: gives the worker its time and shows what it has."""
-        time.sleep(_WORKER_SHARE_SECONDS)
+    def follow(self):
+        """Shows what the worker has; returns whether a picture is under way."""
         frame = self.live.poll()
         if frame is not None:
             self._show(frame)
         elif self.live.progress:
             showText(self.ui.radiographStatusLabel, _("Rendering, {percent:.0f} %").format(percent=100 * self.live.progress))
-        if not self.live.busy:
-            self.timer.stop()
+        return self.live.busy
 
     def onPlaceLandmark(self):
         self._place("landmarks", _("Landmarks"), (0.2, 0.9, 0.2))

@@ -1,0 +1,59 @@
+"""Import and export of geometry files, the last part of section Trajectory."""
+
+from slicer.i18n import tr as _
+
+from ..geometry.formats import FORMATS, load_format, recognise_format
+from ..mrml import trajectory
+from ..mrml.file_hints import FileHints
+from ..mrml.stored_options import instance_from_options, read_options, write_options
+from .form import Form
+from .section import showText
+
+_HINTS = "geometry file"  # their name among the stored options
+
+
+class GeometryFiles:
+    """The controls below "Import and export"; `section` is the Trajectory section."""
+
+    def __init__(self, section):
+        self._section = section
+        self._formats = [None, *FORMATS]
+
+    def setup(self):
+        ui = self._section.ui
+        ui.formatComboBox.addItems([_("Recognised"), *(load_format(name).TITLE for name in FORMATS)])
+        self.form = Form(ui.hintsWidget, self._store)
+        ui.importButton.connect("clicked()", self.onImport)
+        ui.exportButton.connect("clicked()", self.onExport)
+
+    def update(self):
+        p = self._section.parameters
+        self.form.show(FileHints, read_options(p.scanOptions, _HINTS, FileHints))
+
+    def onImport(self):
+        p, path = self._section.parameters, self._section.ui.importPath.currentPath
+        try:
+            name = self._format() or recognise_format(path)
+            hints = instance_from_options(p.scanOptions, _HINTS, FileHints).of_format(name)
+            p.scanGeometry = trajectory.import_geometry(path, name, hints=hints)
+        except (ValueError, OSError) as error:
+            self._section.fail(error)
+            return
+        self._section.geometryMade()
+
+    def onExport(self):
+        path = self._section.ui.exportPath.currentPath
+        try:
+            trajectory.export_geometry(self._section.parameters.scanGeometry, path, self._format())
+        except (ValueError, OSError) as error:
+            self._section.fail(error)
+            return
+        self._section.fail("")
+        showText(self._section.ui.trajectorySummaryLabel, _("Written to {path}").format(path=path))
+
+    def _format(self):
+        return self._formats[self._section.ui.formatComboBox.currentIndex]
+
+    def _store(self, values):
+        p = self._section.parameters
+        p.scanOptions = write_options(p.scanOptions, _HINTS, values)
