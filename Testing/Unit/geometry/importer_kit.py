@@ -1,4 +1,6 @@
 """What the tests of every importer share: known points, the one check, equal views, random geometries, broken files."""
+import json
+
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -87,3 +89,34 @@ def assert_damage_is_survived(read, path, seed=0, tries=60):
         except GeometryError as error:
             assert str(path) in str(error) or "views" in str(error), error
     path.write_bytes(good)
+
+
+STRANGE = [None, "", "a", [], {}, [[]], [None], True, 0, -1, 0.5, 1e300, 10**400, float("nan"), float("-inf"), [[1, 2], [3]], {"a": 1}, 10**9]
+
+
+def assert_strange_values_are_refused(read, path):
+    """Each value in the good JSON file at `path`, replaced by one of another kind, is read or refused with a GeometryError that names the file."""
+    good = path.read_text()
+    for place in _places(json.loads(good)):
+        for value in STRANGE:
+            document = json.loads(good)
+            target = document
+            for step in place[:-1]:
+                target = target[step]
+            target[place[-1]] = value
+            path.write_text(json.dumps(document))
+            try:
+                read(path)
+            except GeometryError as error:
+                assert path.name in str(error) or str(error).startswith("views"), (place, value, error)
+            except Exception as error:
+                raise AssertionError(f"{place} = {value!r}: {error!r}") from error
+    path.write_text(good)
+
+
+def _places(value, place=()):
+    """Paths of all values inside `value`; of lists, the first entry's stand for all."""
+    items = value.items() if isinstance(value, dict) else list(enumerate(value))[:1] if isinstance(value, list) else ()
+    for name, inner in items:
+        yield (*place, name)
+        yield from _places(inner, (*place, name))

@@ -11,6 +11,7 @@ import numpy as np
 from . import FormatError
 
 MOST_BYTES = 1 << 28
+LARGEST = 1e60
 NPY_MAGIC = b"\x93NUMPY"
 MOST_COUNT = 1_000_000
 _REQUIRED = object()
@@ -95,6 +96,8 @@ def finite(what, value):
     array = array.astype(np.float64)
     if not np.isfinite(array).all():
         raise FormatError(f"{what}: has values that are not finite numbers")
+    if (abs(array) > LARGEST).any():
+        raise FormatError(f"{what}: has values beyond {LARGEST:g}, which no geometry has; is the file damaged?")
     return array
 
 

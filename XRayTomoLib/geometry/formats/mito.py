@@ -75,11 +75,11 @@ def write(path, views, axis=(0.0, 0.0, 1.0), reconstruction=None):
             np.save(stream, values, allow_pickle=False)
 
 
-def odl_rotation(axis):
+def odl_rotation(axis, where="rotation axis"):
     """Rotation [3, 3] from z to `axis`: the least one (ODL, rotation_matrix_from_to); half a turn about x for -z."""
     a = np.asarray(axis, np.float64)
     if a.shape != (3,) or not 0 < norm(a) < np.inf:
-        raise FormatError(f"rotation axis {axis}: expected a direction of 3 numbers, not all of them 0")
+        raise FormatError(f"{where}: {axis}: expected a direction of 3 numbers, not all of them 0")
     a = a / norm(a)
     normal = np.array([-a[1], a[0], 0.0])
     length = norm(normal)
@@ -104,7 +104,8 @@ def _views(metadata, phi, z):
     origin = metadata.number("DET_RADIUS") * y - apex_col * step * x + (z[:, None] + height[0] + per_row / 2) * up
     surface = Cylindrical(curvature, apex_col) if curvature else Flat()
     views = Views(source=source, origin=origin, u=step * x, v=per_row * up, shape=(rows, cols), surface=surface)
-    return views.transformed(rigid(odl_rotation(metadata.array("ROTATION_AXIS", (3,), np.array([0.0, 0.0, 1.0]))), np.zeros(3)))
+    axis = metadata.array("ROTATION_AXIS", (3,), np.array([0.0, 0.0, 1.0]))
+    return views.transformed(rigid(odl_rotation(axis, f"{metadata.where}: 'ROTATION_AXIS'"), np.zeros(3)))
 
 
 def _axes(phi):

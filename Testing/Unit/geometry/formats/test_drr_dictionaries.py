@@ -11,6 +11,7 @@ from Unit.geometry.importer_kit import (
     assert_points_land,
     assert_refused,
     assert_same_views,
+    assert_strange_values_are_refused,
     random_flat_cones,
     seeds,
 )
@@ -194,22 +195,32 @@ def test_what_diffdrr_cannot_hold(tmp_path):
 
 
 @pytest.mark.parametrize("module, content, changes, words", [
-    (diffdrr, DIFF, dict(sdd="missing"), ["'sdd'"]), (diffdrr, DIFF, dict(rotation=[[1, 2]]), ["'rotation'"]),
+    (diffdrr, DIFF, dict(sdd="missing"), ["'sdd'"]),
+    (diffdrr, DIFF, dict(rotation=[[1, 2]]), ["'rotation'"]),
     (diffdrr, DIFF, dict(height=2.5), ["'height'"]),
-    (diffdrr, DIFF, dict(parameterization="lie"), ["parameterization", "euler_angles"]), (diffdrr, DIFF, dict(convention="ZZY"), ["convention"]), (diffdrr, DIFF, dict(convention=5), ["convention"]),
-   
-    (diffdrr, DIFF, dict(translation=[[0, 0, 0]] * 3), ["'translation' 3"]), (diffdrr, DIFF, dict(orientation="XX"), ["'orientation'"]),
-    (diffdrr, DIFF, dict(parameterization="quaternion", rotation=[[0, 0, 0, 0]] * 2), ["rotation"]), (diffdrr, DIFF, dict(degrees=1), ["'degrees'"]),
-    (diffdrr, DIFF, dict(parameterization="matrix"), ["'rotation'"]), (diffdrr, DIFF, dict(isocenter=[0, float("nan"), 0]), ["isocenter"]),
-    (nanodrr, NANO, dict(sdd=-1), ["'sdd'"]), (nanodrr, NANO, dict(rt_inv=[np.diag([1, 2, 1, 1]).tolist()]), ["rt_inv"]),
+    (diffdrr, DIFF, dict(parameterization="lie"), ["parameterization", "euler_angles"]),
+    (diffdrr, DIFF, dict(convention="ZZY"), ["convention"]),
+    (diffdrr, DIFF, dict(convention=5), ["convention"]),
+    (diffdrr, DIFF, dict(translation=[[0, 0, 0]] * 3), ["'translation' 3"]),
+    (diffdrr, DIFF, dict(orientation="XX"), ["'orientation'"]),
+    (diffdrr, DIFF, dict(parameterization="quaternion", rotation=[[0, 0, 0, 0]] * 2), ["rotation"]),
+    (diffdrr, DIFF, dict(degrees=1), ["'degrees'"]),
+    (diffdrr, DIFF, dict(parameterization="matrix"), ["'rotation'"]),
+    (diffdrr, DIFF, dict(isocenter=[0, float("nan"), 0]), ["isocenter"]),
+    (nanodrr, NANO, dict(sdd=-1), ["'sdd'"]),
+    (nanodrr, NANO, dict(rt_inv=[np.diag([1, 2, 1, 1]).tolist()]), ["rt_inv"]),
     (nanodrr, NANO, dict(delx=0), ["delx"]),
-    (nanodrr, NANO, dict(sdd=[1, 2, 3]), ["'rt_inv'"]), (nanodrr, NANO, dict(width="a"), ["'width'"]), (nanodrr, NANO, dict(k_inv=[[0]]), ["k_inv"]),
-    (deepdrr, C_ARM, dict(sensor_width=10**9), ["sensor_width"]), (deepdrr, C_ARM, dict(alpha=[1, 2, 3]), ["alpha"]),
+    (nanodrr, NANO, dict(sdd=[1, 2, 3]), ["'rt_inv'"]),
+    (nanodrr, NANO, dict(width="a"), ["'width'"]),
+    (nanodrr, NANO, dict(k_inv=[[0]]), ["k_inv"]),
+    (deepdrr, C_ARM, dict(sensor_width=10**9), ["sensor_width"]),
+    (deepdrr, C_ARM, dict(alpha=[1, 2, 3]), ["alpha"]),
     (deepdrr, C_ARM, dict(pixel_size=0), ["pixel"]),
-    (deepdrr, C_ARM, dict(world_from_device=[[1]]), ["world_from_device"]), (deepdrr, C_ARM, dict(extrinsic=np.eye(4).tolist()), ["intrinsic"]),
+    (deepdrr, C_ARM, dict(world_from_device=[[1]]), ["world_from_device"]),
+    (deepdrr, C_ARM, dict(extrinsic=np.eye(4).tolist()), ["intrinsic"]),
     (deepdrr, C_ARM, dict(extrinsic=np.eye(4).tolist(), intrinsic=np.zeros((3, 3)).tolist()), ["singular"]),
     (deepdrr, C_ARM, dict(world_from_device=np.diag([1, 1, -1, 1]).tolist()), ["reflection"]),
-])
+    ])
 def test_broken_files(tmp_path, module, content, changes, words):
     assert_refused(module.read, saved(tmp_path / "g.json", content, **changes), *words)
 
@@ -217,6 +228,7 @@ def test_broken_files(tmp_path, module, content, changes, words):
 @pytest.mark.parametrize("module, content", [(diffdrr, DIFF), (nanodrr, NANO), (deepdrr, C_ARM)])
 def test_damage(tmp_path, module, content):
     assert_damage_is_survived(module.read, saved(tmp_path / "g.json", content))
+    assert_strange_values_are_refused(module.read, tmp_path / "g.json")
 
 
 @pytest.mark.parametrize("convention", ["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX"])

@@ -12,6 +12,7 @@ from Unit.geometry.importer_kit import (
     assert_points_land,
     assert_refused,
     assert_same_views,
+    assert_strange_values_are_refused,
     random_flat_cones,
     seeds,
 )
@@ -157,3 +158,5 @@ def test_broken_text(tmp_path):
 def test_damage(tmp_path, suffix):
     path = saved(tmp_path / "g.json") if suffix == "json" else mayacam(tmp_path / "g.txt")
     assert_damage_is_survived(lambda p: krt.read(p, sdd_mm=1000.0), path)
+    if suffix == "json":
+        assert_strange_values_are_refused(krt.read, path)

@@ -12,6 +12,7 @@ from Unit.geometry.importer_kit import (
     assert_points_land,
     assert_refused,
     assert_same_views,
+    assert_strange_values_are_refused,
     random_flat_cones,
     seeds,
 )
@@ -121,3 +122,8 @@ def test_pickles_are_refused(tmp_path):
 @pytest.mark.parametrize("name", ["p.txt", "p.npy", "p.json"])
 def test_damage(tmp_path, name):
     assert_damage_is_survived(lambda path: matrices.read(path, **HINTS), saved(tmp_path / name, matrix(VIEWS)))
+
+
+def test_strange_values(tmp_path):
+    write_geometry(tmp_path / "g.matrices.json", VIEWS)
+    assert_strange_values_are_refused(matrices.read, tmp_path / "g.matrices.json")

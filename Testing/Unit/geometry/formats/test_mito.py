@@ -12,6 +12,7 @@ from Unit.geometry.importer_kit import (
     assert_points_land,
     assert_refused,
     assert_same_views,
+    assert_strange_values_are_refused,
     random_flat_cones,
     seeds,
 )
@@ -162,3 +163,5 @@ def test_missing_files(tmp_path):
 def test_damage(tmp_path, name):
     path = saved(tmp_path / "sample")
     assert_damage_is_survived(lambda file: mito.read(file.parent), path / name)
+    if name == "metadata.json":
+        assert_strange_values_are_refused(lambda file: mito.read(file.parent), path / name)

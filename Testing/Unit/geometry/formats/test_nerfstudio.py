@@ -11,6 +11,7 @@ from Unit.geometry.importer_kit import (
     assert_points_land,
     assert_refused,
     assert_same_views,
+    assert_strange_values_are_refused,
     random_flat_cones,
     seeds,
 )
@@ -124,3 +125,4 @@ def test_the_detector_must_lie_somewhere(tmp_path):
 
 def test_damage(tmp_path):
     assert_damage_is_survived(lambda path: nerfstudio.read(path, sdd_mm=300.0), saved(tmp_path / "t.json"))
+    assert_strange_values_are_refused(nerfstudio.read, tmp_path / "t.json")
