@@ -101,6 +101,9 @@ class CArm:
             raise GeometryError(f"pixel pitch {self.col_pitch_mm} x {self.row_pitch_mm} mm: both must be more than 0 mm")
         if self.surface not in SURFACES:
             raise GeometryError(f"detector surface '{self.surface}': expected one of {', '.join(SURFACES)}")
+        for limits in (self.primary_limits_deg, self.secondary_limits_deg):
+            if limits is not None and not (len(limits) == 2 and limits[0] <= limits[1]):
+                raise GeometryError(f"limits of angles {limits}: expected the lowest and the highest angle in degrees, or None")
 
     def curved(self, radius_mm=0.0, surface="cylindrical"):
         """The same pixels on a curved detector; radius_mm 0 is focus-centred."""

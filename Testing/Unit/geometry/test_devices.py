@@ -174,6 +174,18 @@ def test_device_files_with_other_keys_are_refused(tmp_path, change):
         Device.from_file(path)
 
 
+def test_limits_of_angles_come_from_the_preset(tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({**asdict(devices()["Free form"]), "primary_limits_deg": [-10, 20]}), encoding="utf-8")
+    arm = carm(Device.from_file(path))
+    assert arm.primary_limits_deg == (-10, 20) and arm.secondary_limits_deg is None
+    arm.check_angles([-10, 0, 20], 500)
+    with pytest.raises(GeometryError, match="primary angles from -10 to 21 degrees: the device reaches -10 to 20 degrees"):
+        arm.check_angles([-10, 21], 0)
+    with pytest.raises(GeometryError, match="expected the lowest and the highest"):
+        replace(arm, secondary_limits_deg=(5, -5))
+
+
 # -- circles
 def test_full_circle_does_not_repeat_its_first_view():
     views = circle(ARM, 4)

@@ -154,6 +154,12 @@ def test_fan_angle_of_other_detectors():
     assert fan_angle_deg(offset) == pytest.approx(np.degrees(np.arctan(250 / SDD) + np.arctan(50 / SDD)), abs=1e-9)
 
 
+def test_a_line_detector_makes_fans():
+    views = Circle(count=5, extent="short scan").views(replace(ARM, rows=1))
+    assert views.shape == (1, 60) and views.rays()[1].shape == (5, 1, 60, 3)
+    np.testing.assert_allclose(views.rays()[1][..., 2], 0, atol=1e-9)                   # all rays in one plane
+
+
 def test_full_over_and_backward_circles():
     full = Circle(count=8, backwards=True).views(ARM)
     np.testing.assert_allclose(full.source, sphere(-45.0 * np.arange(8), 0), atol=1e-9)
