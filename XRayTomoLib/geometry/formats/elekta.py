@@ -23,7 +23,7 @@ PANEL_MM = 409.6
 OPEN_BEAM = 65536.0
 # Tags as written, and as they are in some anonymised files (a letter lost; RTK accepts the same).
 ALIASES = {"GantryAngle": ("GantryAngle", "Angle", "antryAngle", "Gantryngle"), "UCentre": ("UCentre", "Uentre"), "VCentre": ("VCentre", "Ventre")}
-SETTINGS = {"kV": "tube voltage", "mA": "tube current", "ms": "pulse length", "AcquisitionPresetName": "preset", "DicomUID": "DICOM UID"}
+SETTINGS = {"kV": "tube voltage", "mA": "tube current", "ms": "pulse length", "AcquisitionPresetName": "preset"}
 
 
 def recognise(path, head):

@@ -12,6 +12,7 @@ where the object's angle is 0. Lengths are millimetres.
 """
 import configparser
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
@@ -119,9 +120,8 @@ def _found(path, fields, turned, shift, roll, tilt):
 
 def _pictures(path, texts, count):
     """The pictures, one a view: of several sets in the folder those that begin with the scan's name."""
-    below = texts.get("InputFolderName", "")
-    folders = [folder for folder in ((path.parent / below) if below else path.parent, path.parent) if folder.is_dir()]
-    for folder in folders:
+    below = path.parent / texts.get("InputFolderName", "").replace("\\", "/")
+    for folder in [below, path.parent] if os.path.isdir(below) else [path.parent]:
         named = numbered_files(folder, PICTURES, texts.get("Name", path.stem).lower() + "_")
         found = named or numbered_files(folder, PICTURES)
         if found:

@@ -39,7 +39,7 @@ class Xim:
 def recognise(path, head):
     if path.is_file():
         return head.startswith(MAGIC) or path.name.lower() == "scan.xml"
-    return bool(_projections_of(path))
+    return bool(_acquisitions_of(path))
 
 
 def read(path, *, patient_position="HFS", isocentre_ras=(0.0, 0.0, 0.0)):
@@ -51,9 +51,12 @@ def read_scan(path, *, patient_position="HFS", isocentre_ras=(0.0, 0.0, 0.0)):
     """The `Scan` of the folder `path`; frames without pixels, which the machine writes when it skips one, are left out and counted."""
     path = Path(path)
     folder = path if path.is_dir() else path.parent
-    written = _projections_of(folder)
-    if not written:
-        raise FormatError(f"{folder}: no .xim projections in it; give the folder of Scan.xml")
+    acquisitions = _acquisitions_of(folder)
+    if len(acquisitions) != 1:
+        names = ", ".join(files[0].parent.name for files in acquisitions)
+        raise FormatError(f"{folder}: {len(acquisitions)} acquisitions (folders of Proj_*.xim) in it; give the folder of "
+                          + (f"one: {names}" if names else "Scan.xml"))
+    written = acquisitions[0]
     info = scan_file(written[0].parent)
     headers = [(file, read_xim(file)) for file in written]
     headers = [(file, header) for file, header in headers if min(header.shape) > 0]
@@ -153,17 +156,13 @@ def _properties(cursor):
     return found
 
 
-def _projections_of(folder):
-    """Files of an acquisition: in the folder, else in the one folder of Acquisitions that has some."""
-    below = file_folders(folder, "acquisitions")
-    places = [folder, *(place for acquisitions in below for place in sorted(acquisitions.iterdir()) if place.is_dir())]
-    found = [files for files in (numbered_files(place, (".xim",), "proj_") for place in places) if files]
-    if len(found) > 1:
-        raise FormatError(f"{folder}: {len(found)} acquisitions in it; give the folder of one: {', '.join(f[0].parent.name for f in found)}")
-    return found[0] if found else []
+def _acquisitions_of(folder):
+    """Files of each acquisition: of the folder, or of those in its folder Acquisitions."""
+    below = [place for acquisitions in folders_in(folder, "acquisitions") for place in folders_in(acquisitions)]
+    return [files for files in (numbered_files(place, (".xim",), "proj_") for place in (folder, *below)) if files]
 
 
-def file_folders(folder, start):
+def folders_in(folder, start=""):
     """Folders in `folder` whose names begin with `start`, whatever their case."""
     return sorted(f for f in folder.iterdir() if f.name.lower().startswith(start) and f.is_dir())
 

@@ -4,6 +4,7 @@ Angles and offsets as RTK reads them: dCTProjectionAngle is the IEC angle of the
 (with DetectorPosLat added where FanType is HalfFan) and CalibratedDetectorOffsetY; CalibratedSAD and CalibratedSID are the distances
 from the source to the isocentre and to the panel. RAS: see iec.py; the position of the patient is not in the files.
 """
+import os
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ HEADER = np.dtype([
 def recognise(path, head):
     if path.is_file():
         return path.name.lower() == "projectioninfo.xml" or path.name.lower().endswith(IMAGES) and head.startswith(MAGIC)
-    return bool(_images_of(path))
+    return bool(_sets_of_images(path))
 
 
 def read(path, *, patient_position="HFS", isocentre_ras=(0.0, 0.0, 0.0)):
@@ -46,9 +47,11 @@ def read_scan(path, *, patient_position="HFS", isocentre_ras=(0.0, 0.0, 0.0)):
     """The `Scan` of the folder `path`: images in it or in one folder below, ProjectionInfo.xml in it or beside the images."""
     path = Path(path)
     folder = path if path.is_dir() else path.parent
-    files = _images_of(folder)
-    if not files:
-        raise FormatError(f"{folder}: no {' or '.join(IMAGES)} files in it; give the folder of the scan")
+    sets = _sets_of_images(folder)
+    if len(sets) != 1:
+        names = ", ".join(files[0].parent.name for files in sets)
+        raise FormatError(f"{folder}: {len(sets)} folders in it hold {' or '.join(IMAGES)} files; give that of the scan" + f" ({names})" * bool(sets))
+    files = sets[0]
     places = dict.fromkeys([folder, files[0].parent, folder.parent])
     info = next((xml for xml in (file_named(place, "projectioninfo.xml") for place in places) if xml), None)
     if info is None:
@@ -84,13 +87,11 @@ def read_header(path):
     return header
 
 
-def _images_of(folder):
-    """Images of the folder, else of the one folder below it that has some."""
+def _sets_of_images(folder):
+    """Images of the folder, else of each folder right below it that has some."""
     here = numbered_files(folder, IMAGES)
-    below = [] if here else [files for files in (numbered_files(f, IMAGES) for f in sorted(folder.iterdir()) if f.is_dir()) if files]
-    if len(below) > 1:
-        raise FormatError(f"{folder}: {len(below)} folders in it hold projections; give one of them: {', '.join(f[0].parent.name for f in below)}")
-    return below[0] if below else here
+    below = [] if here else sorted(f for f in folder.iterdir() if f.is_dir() and os.access(f, os.R_OK))
+    return [files for files in (here, *(numbered_files(f, IMAGES) for f in below)) if files]
 
 
 def _scan(info, files, headers, shape, patient_position, isocentre_ras):

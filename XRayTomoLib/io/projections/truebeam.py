@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...geometry.formats.truebeam import TITLE, file_folders, has_bowtie, read_scan, read_xim, scan_file
+from ...geometry.formats.truebeam import TITLE, folders_in, has_bowtie, read_scan, read_xim, scan_file
 from ...geometry.formats.truebeam import recognise as recognise_geometry
 from .base import ProjectionError
 from .scans import head_of, projections_of
@@ -38,7 +38,7 @@ def open_projections(path, patient_position="HFS", isocentre_ras=(0.0, 0.0, 0.0)
 def _air_scans(folder, bowtie):
     """Files of the air scans made with or without bowtie, and a line about them."""
     name = "filterbowtie" if bowtie else "filter.xim"
-    places = [place for calibrations in file_folders(folder, "calibrations") for place in file_folders(calibrations, "air-")]
+    places = [place for calibrations in folders_in(folder, "calibrations") for place in folders_in(calibrations, "air-")]
     found = {place: sorted(f for f in place.rglob("*") if f.name.lower().startswith(name) and f.suffix.lower() == ".xim") for place in places}
     found = {place: files for place, files in found.items() if files}
     kind = "with" if bowtie else "without"

@@ -74,6 +74,16 @@ def test_a_folder_is_recognised_and_read(tmp_path):
         np.testing.assert_array_equal(scan[3], image(3))
 
 
+def test_several_acquisitions_are_recognised_and_named(tmp_path):
+    place = write_scan(tmp_path)
+    (place.parent / "second").mkdir()
+    kit.write_xim(place.parent / "second" / "Proj_0.xim", image(0))
+    assert truebeam.recognise(tmp_path)
+    with pytest.raises(FormatError, match="2 acquisitions .* one: 817263, second"):
+        truebeam.open_projections(tmp_path)
+    assert len(truebeam.open_projections(place)) == 5
+
+
 def test_near_duplicates_are_kept_and_reported(tmp_path):
     write_scan(tmp_path)
     scan = truebeam.open_projections(tmp_path)

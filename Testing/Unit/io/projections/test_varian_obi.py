@@ -79,6 +79,15 @@ def test_images_in_a_folder_below(tmp_path):
     assert len(varian_obi.open_projections(tmp_path)) == len(varian_obi.open_projections(tmp_path / "Scan0")) == 5
 
 
+def test_several_scans_below_a_folder_are_recognised_and_named(tmp_path):
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        write_scan(tmp_path / name)
+    assert varian_obi.recognise(tmp_path)
+    with pytest.raises(FormatError, match=r"2 folders in it .* \(first, second\)"):
+        varian_obi.open_projections(tmp_path)
+
+
 @given(fan=st.sampled_from(["HalfFan", "FullFan"]), sod=st.floats(800, 1100), sdd=st.floats(1200, 1600), x=st.floats(-20, 20), y=st.floats(-20, 20),
        lateral=st.floats(-160, 160), pitch=st.tuples(st.floats(0.1, 1), st.floats(0.1, 1)))  # fmt: skip
 @kit.relaxed
