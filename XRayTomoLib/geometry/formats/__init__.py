@@ -19,9 +19,9 @@ from pathlib import Path
 from ...files import replacing
 from ..arrays import GeometryError
 
-__all__ = ["FORMATS", "FormatError", "load_format", "recognise_format", "read_geometry", "write_geometry"]
+__all__ = ["FORMATS", "FormatError", "hints_of", "load_format", "recognise_format", "read_geometry", "write_geometry"]
 
-FORMATS = ("xraytomo", "rtk", "astra", "varian_obi", "truebeam", "elekta", "nikon", "krt", "matrices", "nerfstudio", "mito",
+FORMATS = ("xraytomo", "rtk", "astra", "leap", "varian_obi", "truebeam", "elekta", "nikon", "krt", "matrices", "nerfstudio", "mito",
            "nanodrr", "deepdrr", "diffdrr")
 HEAD_BYTES = 4096
 
@@ -84,8 +84,13 @@ def _naming(path):
         raise FormatError(text if text.startswith(str(path)) else f"{path}: {text}") from error
 
 
+def hints_of(function):
+    """Names of the hints that a format's read() or write() takes."""
+    return [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY or p.default is not p.empty]
+
+
 def _call(name, function, *given, **hints):
-    allowed = [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY or p.default is not p.empty]
+    allowed = hints_of(function)
     for hint in hints:
         if hint not in allowed:
             raise FormatError(f"geometry format '{name}' does not use '{hint}'; it takes: {', '.join(allowed) or 'nothing'}")
