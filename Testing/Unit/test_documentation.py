@@ -9,6 +9,7 @@ import pytest
 
 from XRayTomoLib.cli import main
 from XRayTomoLib.commands import COMMANDS
+from XRayTomoLib.geometry.formats import FORMATS, hints_of, load_format
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "Documentation").glob("*.md"))]
@@ -88,6 +89,17 @@ def test_make_targets_of_the_readme_exist():
     named = {shlex.split(line)[1] for line in shell_lines(ROOT / "README.md") if line.startswith("make ")}
     assert named == {"demo", "test"}
     assert named <= targets
+
+
+def test_every_geometry_format_is_described_with_its_hints():
+    text = (ROOT / "Documentation" / "geometry-formats.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^##|\Z)", text, re.MULTILINE | re.DOTALL))
+    assert set(sections) == set(FORMATS)
+    for name, section in sections.items():
+        module = load_format(name)
+        functions = [module.read, *([module.write] if hasattr(module, "write") else [])]
+        hints = {hint for function in functions for hint in hints_of(function)}
+        assert {hint for hint in hints if f"`{hint}`" not in section} == set(), name
 
 
 def test_every_picture_is_light_and_shown():
