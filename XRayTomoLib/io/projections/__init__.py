@@ -12,12 +12,13 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+from ...geometry import GeometryError
 from .base import COUNTS, LINE_INTEGRAL, ProjectionError, ProjectionSet
 from .hints import views_of_file
 from .stacks import open_stack, write_stack
 
 # In the order of recognition: what has an unmistakable sign first, folders of pictures last.
-READERS = ("nikon", "varian_obi", "truebeam", "elekta", "zeiss", "bruker", "dxchange", "dicom_xa", "stacks", "images")
+READERS = ("nikon", "varian_obi", "truebeam", "elekta", "zeiss", "bruker", "dxchange", "dicom_xa", "fips", "stacks", "images")
 
 __all__ = [
     "COUNTS", "LINE_INTEGRAL", "READERS", "ProjectionError", "ProjectionSet", "load_reader", "open_projections", "open_stack", "recognise",
@@ -75,7 +76,12 @@ def _call(name, path, hints):
     for hint in hints:
         if hint not in allowed:
             raise ProjectionError(f"{path}: the reader '{name}' does not use '{hint}'; it takes: {', '.join(allowed) or 'nothing'}.")
-    return function(path, **hints)
+    try:
+        return function(path, **hints)
+    except GeometryError as error:
+        raise ProjectionError(f"{str(error).rstrip('.')}.") from error
+    except OSError as error:
+        raise ProjectionError(f"{error.filename or path}: cannot be read ({error.strerror or error}); check the path.") from error
 
 
 def _mean_of(path):

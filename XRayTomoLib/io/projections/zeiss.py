@@ -14,7 +14,7 @@ from threading import Lock
 import numpy as np
 
 from ...geometry import Views, rigid, rotation_from_vector
-from ...geometry.formats.scan import angles_text
+from ...geometry.formats.scan import angles_text, numbered_files
 from .base import ProjectionError, ProjectionSet, check_memory
 from .scans import head_of
 
@@ -30,7 +30,7 @@ SETTINGS = {"ImageInfo/Voltage": "tube voltage in kV", "ImageInfo/Current": "tub
 def recognise(path):
     path = Path(path)
     if path.is_dir():
-        return sum(file.suffix.lower() == SUFFIX for file in path.iterdir()) == 1
+        return bool(numbered_files(path, (SUFFIX,)))
     return path.suffix.lower() == SUFFIX and head_of(path).startswith(MAGIC)
 
 
@@ -38,7 +38,10 @@ def open_projections(path):
     """ProjectionSet of the .txrm file (or of the one in the folder); its reference image is the flat."""
     path = Path(path)
     if path.is_dir():
-        path = next(file for file in path.iterdir() if file.suffix.lower() == SUFFIX)
+        files = [file for file in sorted(path.iterdir()) if file.suffix.lower() == SUFFIX]
+        if len(files) != 1:
+            raise ProjectionError(f"{path}: {len(files)} {SUFFIX} files in the folder; give the one file.")
+        path = files[0]
     streams = _Streams(path)
     count, rows, cols = (streams.count(f"ImageInfo/{name}") for name in ("NoOfImages", "ImageHeight", "ImageWidth"))
     form = streams.type_of("ImageInfo/DataType")
