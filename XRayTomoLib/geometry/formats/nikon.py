@@ -98,7 +98,7 @@ def _axis(fields, magnified, height, sign):
     """Shift (mm, at the object), roll and tilt (deg) of the axis of rotation."""
     top, bottom = fields.number("CentreOfRotationTop", 0.0), fields.number("CentreOfRotationBottom", 0.0)
     shift = fields.number("ObjectOffsetX", (top + bottom) / 2 * magnified)
-    roll = fields.number("ObjectRoll", -float(np.degrees(np.arctan2(top - bottom, height))))
+    roll = fields.number("ObjectRoll", float(np.degrees(np.arctan2(bottom - top, height))))
     return sign * shift, sign * roll, fields.number("ObjectTilt", 0.0)
 
 

@@ -27,9 +27,17 @@ class Scan:
     i0: float | None = None
 
 
+def listed(folder):
+    """What the folder holds, by name; FormatError when it cannot be listed."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise FormatError(f"{folder}: the folder cannot be listed ({error.strerror}); check the path") from error
+
+
 def numbered_files(folder, suffixes, prefix=""):
     """Files of `folder` (case of the names does not matter) with a suffix and prefix, in the order of the numbers in their names."""
-    found = [f for f in folder.iterdir() if f.name.lower().endswith(suffixes) and f.name.lower().startswith(prefix) and f.is_file()]
+    found = [f for f in listed(folder) if f.name.lower().endswith(suffixes) and f.name.lower().startswith(prefix) and f.is_file()]
     return sorted(found, key=_number_order)
 
 
@@ -40,7 +48,7 @@ def _number_order(path):
 
 def file_named(folder, *names):
     """The file of `folder` with one of the lower-case `names`, whatever its case; None when there is none."""
-    return next((f for f in sorted(folder.iterdir()) if f.name.lower() in names and f.is_file()), None)
+    return next((f for f in listed(folder) if f.name.lower() in names and f.is_file()), None)
 
 
 def parse_xml(path):

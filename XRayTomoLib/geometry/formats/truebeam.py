@@ -15,7 +15,7 @@ import numpy as np
 from . import FormatError
 from .fields import Fields
 from .iec import gantry_views
-from .scan import Scan, angles_text, fields_of, file_named, numbered_files, parse_xml, texts_of
+from .scan import Scan, angles_text, fields_of, file_named, listed, numbered_files, parse_xml, texts_of
 
 TITLE = "Varian TrueBeam or ProBeam projections"
 SUFFIXES = ()
@@ -164,7 +164,7 @@ def _acquisitions_of(folder):
 
 def folders_in(folder, start=""):
     """Folders in `folder` whose names begin with `start`, whatever their case."""
-    return sorted(f for f in folder.iterdir() if f.name.lower().startswith(start) and f.is_dir())
+    return [f for f in listed(folder) if f.name.lower().startswith(start) and f.is_dir()]
 
 
 def _scan(info, headers, patient_position, isocentre_ras):

@@ -12,7 +12,7 @@ import numpy as np
 from . import FormatError
 from .fields import finite
 from .iec import gantry_views
-from .scan import Scan, angles_text, fields_of, file_named, numbered_files, parse_xml, texts_of
+from .scan import Scan, angles_text, fields_of, file_named, listed, numbered_files, parse_xml, texts_of
 
 TITLE = "Varian OBI projections"
 SUFFIXES = ()
@@ -90,7 +90,7 @@ def read_header(path):
 def _sets_of_images(folder):
     """Images of the folder, else of each folder right below it that has some."""
     here = numbered_files(folder, IMAGES)
-    below = [] if here else sorted(f for f in folder.iterdir() if f.is_dir() and os.access(f, os.R_OK))
+    below = [] if here else [f for f in listed(folder) if f.is_dir() and os.access(f, os.R_OK | os.X_OK)]
     return [files for files in (here, *(numbered_files(f, IMAGES) for f in below)) if files]
 
 

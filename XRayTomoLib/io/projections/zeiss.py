@@ -38,9 +38,9 @@ def open_projections(path):
     """ProjectionSet of the .txrm file (or of the one in the folder); its reference image is the flat."""
     path = Path(path)
     if path.is_dir():
-        files = [file for file in sorted(path.iterdir()) if file.suffix.lower() == SUFFIX]
+        files = numbered_files(path, (SUFFIX,))
         if len(files) != 1:
-            raise ProjectionError(f"{path}: {len(files)} {SUFFIX} files in the folder; give the one file.")
+            raise ProjectionError(f"{path}: {len(files)} {SUFFIX} files in it; give one of them: {', '.join(f.name for f in files) or 'none is here'}.")
         path = files[0]
     streams = _Streams(path)
     count, rows, cols = (streams.count(f"ImageInfo/{name}") for name in ("NoOfImages", "ImageHeight", "ImageWidth"))

@@ -149,6 +149,12 @@ def test_what_is_no_xml(tmp_path, content):
     kit.one_sentence(error, tmp_path / "ProjectionInfo.xml")
 
 
+@pytest.mark.parametrize("name", ["absent", "absent/Proj_9.hnd"])
+def test_wrong_paths(tmp_path, name):
+    with pytest.raises(FormatError, match="cannot be listed|folder of the scan|give that of the scan"):
+        varian_obi.open_projections(tmp_path / name)
+
+
 def test_projection_info_is_missing(tmp_path):
     write_scan(tmp_path)
     (tmp_path / "ProjectionInfo.xml").unlink()

@@ -69,6 +69,14 @@ def test_points_are_seen_where_cil_has_them(path, pixel, sod, odd, cone, shifts)
         np.testing.assert_allclose(seen, expected, atol=1e-6)
 
 
+def test_a_folder_of_several_files(path):
+    kit.write_txrm(path, images())
+    kit.write_txrm(path.with_name("second.txrm"), images())
+    assert zeiss.recognise(path.parent)
+    with pytest.raises(ProjectionError, match="2 .txrm files in it; give one of them: scan.txrm, second.txrm"):
+        zeiss.open_projections(path.parent)
+
+
 def test_without_olefile_the_package_is_named(path, monkeypatch):
     kit.write_txrm(path, images())
     monkeypatch.setitem(sys.modules, "olefile", None)
