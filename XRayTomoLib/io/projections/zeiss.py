@@ -40,7 +40,7 @@ def open_projections(path):
     if path.is_dir():
         files = numbered_files(path, (SUFFIX,))
         if len(files) != 1:
-            raise ProjectionError(f"{path}: {len(files)} {SUFFIX} files in it; give one of them: {', '.join(f.name for f in files) or 'none is here'}.")
+            raise ProjectionError(f"{path}: {len(files)} {SUFFIX} files in it; give one of them: {', '.join(f.name for f in files) or 'none'}.")
         path = files[0]
     streams = _Streams(path)
     count, rows, cols = (streams.count(f"ImageInfo/{name}") for name in ("NoOfImages", "ImageHeight", "ImageWidth"))
