@@ -95,5 +95,5 @@ def equal_over_views(values, title, what, scale=0.0):
 
 def per_view_or_one(values):
     """A JSON number when all of `values` [N] are the same, else a list."""
-    values = np.asarray(values, np.float64)
+    values = np.asarray(to_numpy(values), np.float64)
     return float(values[0]) if (abs(values - values[0]) <= 1e-12 * abs(values[0])).all() else values.tolist()

@@ -11,6 +11,7 @@ import json
 
 import numpy as np
 
+from ..arrays import to_numpy
 from ..views import Views
 from . import FormatError
 from .cameras import check_rotations, pinholes, views_from_rays
@@ -49,7 +50,7 @@ def read(path, sdd_mm=None, pitch_mm=None, shape=None, unit_mm=1.0):
 def write(path, views):
     """Writes JSON, or XMALab's text for one view where the name ends with .txt (which leaves out where the detector lies)."""
     k, rotation, t = pinholes(views, TITLE)
-    rows, cols = views.shape
+    (rows, cols), sdd_mm = views.shape, to_numpy(views.sdd_mm)
     if path.suffix == ".txt":
         if len(views) != 1:
             raise FormatError(f"an XMALab text holds one camera, here are {len(views)} views; write .json, or one file a view")
@@ -57,7 +58,7 @@ def write(path, views):
         blocks = [name + "\n" + "".join(",".join(repr(x) for x in np.asarray(row).tolist()) + "\n" for row in values[name]) for name in SECTIONS]
         path.write_text("\n".join(blocks), encoding="utf-8")
         return
-    cameras = [{"K": k[i].tolist(), "R": rotation[i].tolist(), "t": t[i].tolist(), "image_size": [cols, rows], "sdd_mm": float(views.sdd_mm[i])}
+    cameras = [{"K": k[i].tolist(), "R": rotation[i].tolist(), "t": t[i].tolist(), "image_size": [cols, rows], "sdd_mm": float(sdd_mm[i])}
                for i in range(len(views))]
     path.write_text(json.dumps({"cameras": cameras}, indent=1), encoding="utf-8")
 

@@ -9,6 +9,7 @@ import json
 
 import numpy as np
 
+from ..arrays import to_numpy
 from . import FormatError
 from .cameras import per_view_or_one, require_flat_cone, views_from_rays
 from .fields import NPY_MAGIC, Fields, finite, keys_of, npy_header, read_npy, read_object, read_text
@@ -55,7 +56,7 @@ def read(path, shape=None, sdd_mm=None, pitch_mm=None, ahead_ras=None, first_pix
 def write(path, views):
     """Writes JSON (with shape and distances), or .npy or text (the matrices alone) by the name's suffix."""
     require_flat_cone(views, TITLE)
-    matrices = np.asarray(views.projection_matrices())
+    matrices = to_numpy(views.projection_matrices())
     if path.suffix == ".npy":
         with open(path, "wb") as file:
             np.save(file, matrices, allow_pickle=False)

@@ -126,6 +126,9 @@ def _circle_parameters(views, axis):
     step, per_row = (equal_over_views((a * b).sum(1), TITLE, "pixel pitch") for a, b in ((u, x), (v, up)))
     left, radius = (equal_over_views((origin * a).sum(1), TITLE, "detector position", scale) for a in (x, y))
     bottom = equal_over_views(origin[:, 2] - source[:, 2], TITLE, "detector height", scale)
+    if step <= 0 or per_row <= 0:
+        raise FormatError("in a MITO folder columns run with the turn (towards growing angles) and rows along the axis; in these views "
+                          f"{'columns' if step <= 0 else 'rows'} run the other way: turn the pictures over and write views with u and v to match")
     per_col, first = step / (curvature or 1.0), left / (curvature or 1.0)
     metadata = {
         "GEOMETRY_ENGINE": "ODL", "GEOMETRY_NAME": "ConeBeamGeometry", "DET_NPX_X": cols, "DET_NPX_Z": rows, "DET_PIX_SIZE": float(step),

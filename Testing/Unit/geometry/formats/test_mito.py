@@ -136,6 +136,8 @@ def test_what_cannot_be_written(tmp_path):
     shift[0, 3] = 10
     with pytest.raises(GeometryError, match="a.mito.*(holds|axis)"):
         write_geometry(tmp_path / "a.mito", views.transformed(shift))
+    with pytest.raises(GeometryError, match="columns run the other way"):
+        write_geometry(tmp_path / "a.mito", views.flipped())
     with pytest.raises(GeometryError, match="REC_"):
         write_geometry(tmp_path / "a.mito", views, reconstruction={"DET_RADIUS": 3})
     assert not (tmp_path / "a.mito").exists()
