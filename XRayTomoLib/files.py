@@ -1,6 +1,7 @@
 """Files that are written completely or not at all, and the suffixes that say what they are."""
 
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,11 @@ def stem_of(path):
     """The file's name without `suffix_of`."""
     name = Path(path).name
     return name[: len(name) - len(suffix_of(path))]
+
+
+def natural_order(path):
+    """Sort key of a file's name that counts digits as numbers (img2 before img10) and does not mind case."""
+    return [(1, int(part), "") if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"([0-9]+)", Path(path).name) if part]
 
 
 def check_target(path, suffixes):

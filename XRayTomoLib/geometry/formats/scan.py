@@ -1,10 +1,10 @@
 """What the folders of scanners have in common: numbered files, XML, and the `Scan` from which a reader of the pixels starts."""
-import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from ...files import natural_order
 from ..views import Views
 from . import FormatError
 from .fields import Fields, read_bytes
@@ -36,14 +36,10 @@ def listed(folder):
 
 
 def numbered_files(folder, suffixes, prefix=""):
-    """Files of `folder` (case of the names does not matter) with a suffix and prefix, in the order of the numbers in their names."""
-    found = [f for f in listed(folder) if f.name.lower().endswith(suffixes) and f.name.lower().startswith(prefix) and f.is_file()]
-    return sorted(found, key=_number_order)
-
-
-def _number_order(path):
-    parts = re.split(r"(\d+)", path.name.lower())
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part], path.name
+    """Files of `folder` (case of the names does not matter) with a suffix and prefix, in natural order; hidden ones do not count."""
+    named = [f for f in listed(folder) if f.name.lower().endswith(suffixes) and f.name.lower().startswith(prefix)]
+    found = [f for f in named if f.is_file() and not f.name.startswith(".")]
+    return sorted(found, key=natural_order)
 
 
 def file_named(folder, *names):

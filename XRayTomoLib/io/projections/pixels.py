@@ -1,9 +1,9 @@
 """One picture file as pixels: TIFF and PNG (through SimpleITK), EDF."""
 
 import math
-import re
 from pathlib import Path
 
+from ...files import natural_order
 from ..itk import last_line, quiet_itk
 from .base import ProjectionError, check_memory
 from .edf import edf_frames, read_edf_frame
@@ -92,8 +92,3 @@ def pictures_of(folder):
         return []
     chosen = max(sorted(set(suffixes)), key=suffixes.count)
     return sorted((file for file in files if file.suffix.lower() == chosen), key=natural_order)
-
-
-def natural_order(path):
-    """Sort key that counts digits as numbers."""
-    return [(1, int(part), "") if part.isdigit() else (0, 0, part.lower()) for part in re.split(r"([0-9]+)", Path(path).name) if part]
