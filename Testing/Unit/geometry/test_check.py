@@ -110,8 +110,14 @@ def test_parallel_rays_and_curved_detectors():
     found = check_geometry(parallel, POINTS, parallel.project(POINTS) + [0, 1.0])
     np.testing.assert_allclose(found.errors_mm, 1.0, atol=1e-9)
     np.testing.assert_allclose(found.ray_distances_mm, 1.0, atol=1e-6)
-    curved = check_geometry(replace(TWO, surface=Cylindrical(1000.0, 60.0)), POINTS)
-    assert curved.on_detector.all()
+    curved = replace(TWO, surface=Cylindrical(1000.0, 60.0))
+    found = check_geometry(curved, POINTS, curved.project(POINTS) + [0, 1.0])
+    assert found.on_detector.all()
+    np.testing.assert_allclose(found.errors_px, 1.0, atol=1e-9)
+    # a column is 1 mrad round the source, whatever the point's distance
+    reach = np.linalg.norm(POINTS[:, :2] - TWO.source[:, None, :2], axis=-1)
+    np.testing.assert_allclose(found.ray_distances_mm, reach * np.sin(1e-3), rtol=2e-3)
+    np.testing.assert_allclose(triangulate(curved, curved.project(POINTS))[0], POINTS, atol=1e-8)
 
 
 def test_clear_errors():
