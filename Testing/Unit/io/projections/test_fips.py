@@ -43,7 +43,7 @@ def test_columns_fall_where_the_convention_says(tmp_path, compressed):
     ({"distanceSourceOrigin": np.nan}, "parameters.distanceSourceOrigin = nan"),
     ({"distanceSourceDetector": "far"}, "parameters.distanceSourceDetector = far"),
     ({"distanceSourceOrigin": 600.0}, "is not larger than"),
-    ({"sinogram": np.array(["a", "b"])}, "sinogram of shape"),
+    ({"sinogram": np.array(["a", "b"])}, "no struct CtData"),
 ])  # fmt: skip
 def test_broken_contents(tmp_path, changes, message):
     with pytest.raises(ProjectionError, match=f"s.mat.*{message}"):
