@@ -6,6 +6,7 @@ import numpy as np
 from ..options import option
 from .arrays import GeometryError, cross, norm, to_numpy, unit
 from .boxes import OrientedBox
+from .declared import hold_to_options
 from .detectors import Flat, FreePixels
 
 FACETS = 16           # pieces of a curved detector in each direction
@@ -33,6 +34,9 @@ class Gantry:
     arm_side: str = option("last column", "Arm side", "on which side of the picture the arm runs",
                            choices=("first column", "last column", "first row", "last row"))
     clearance_mm: float = option(0.0, "Clearance", "distance that must be left free", minimum=0, maximum=1e4, unit="mm")
+
+    def __post_init__(self):
+        hold_to_options(self, "gantry")
 
 
 def find_problems(views, box=None, points_ras=None, gantry=None, obstacles=None, carm=None):

@@ -147,6 +147,8 @@ def test_a_circle_round_a_long_table_hits_it_from_the_sides():
     found = find_problems(CIRCLE, gantry=Gantry(), obstacles={"table": table})
     assert [f.kind for f in found] == ["collision"] and "the table" in found[0].sentence
     assert 9 in found[0].views and 0 not in found[0].views
+    with pytest.raises(GeometryError, match="gantry: tube_mm = -1"):
+        Gantry(tube_mm=-1)
     with pytest.raises(GeometryError, match="parallel rays have no tube"):
         find_collision(replace(CIRCLE, source=None, direction=CIRCLE.centre), Gantry(), "table", table)
 

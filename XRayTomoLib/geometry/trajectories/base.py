@@ -4,8 +4,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...options import OptionError, option, options_of
+from ...options import option
 from ..arrays import GeometryError, cross, norm, unit
+from ..declared import hold_to_options
 from ..pose import rigid, rotation_about_axis
 
 # Rotations that take S to the axis: the cyclic changes of R, A, S, so that nothing is mirrored.
@@ -24,11 +25,7 @@ class Trajectory:
     axis: str = option("S", "Axis", "direction of the axis of rotation, or of the patient's length, in RAS", choices=tuple(AXES))
 
     def __post_init__(self):
-        for o in options_of(self):
-            try:
-                object.__setattr__(self, o.name, o.checked(getattr(self, o.name)))
-            except OptionError as error:
-                raise GeometryError(f"{self.TITLE}: {error}") from error
+        hold_to_options(self, self.TITLE)
 
     def views(self, carm, isocentre_ras=(0.0, 0.0, 0.0)):
         """Views [count] of `carm` (a CArm) about the isocentre, with times in seconds; GeometryError for a way that cannot be."""

@@ -3,8 +3,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...options import OptionError, option, options_of
+from ...options import option
 from ..arrays import GeometryError, float64, namespace, unit
+from ..declared import hold_to_options
 from ..pose import pose_about, rotation_from_vector
 
 
@@ -35,11 +36,7 @@ class Jitter:
     seed: int = option(0, "Seed", "the same seed gives the same errors", minimum=0, maximum=2**31 - 1)
 
     def __post_init__(self):
-        for o in options_of(self):
-            try:
-                object.__setattr__(self, o.name, o.checked(getattr(self, o.name)))
-            except OptionError as error:
-                raise GeometryError(f"jitter: {error}") from error
+        hold_to_options(self, "jitter")
 
     def applied(self, views, isocentre_ras=(0.0, 0.0, 0.0)):
         """The views with these errors; the axes are R, A, S."""
