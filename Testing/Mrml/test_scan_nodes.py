@@ -59,12 +59,21 @@ def test_a_circle_is_the_circle_of_the_library_and_is_drawn(logic):
     np.testing.assert_allclose(axis[:, :2], [[1, 2], [1, 2]], atol=1e-6)
 
 
+def test_the_field_of_view_is_drawn_where_all_views_see(logic):
+    node = logic.createTrajectory("circle", isocentreRas=(10, 20, 30), count=40, **SMALL)
+    low_r, high_r, low_a, high_a, low_s, high_s = shape_of(node, "field").GetBounds()
+    radius = 530 * np.sin(np.arctan(12 * 12.0 / 1020))
+    assert [(low_r + high_r) / 2, (low_a + high_a) / 2, (low_s + high_s) / 2] == pytest.approx([10, 20, 30], abs=1)
+    assert [(high_r - low_r) / 2, (high_a - low_a) / 2] == pytest.approx([radius, radius], rel=0.05)
+    assert (high_s - low_s) / 2 == pytest.approx(530 * 120 / 1020, rel=0.08)
+
+
 @pytest.mark.parametrize("name", [n for n in TRAJECTORIES if n != "free"])
 def test_every_trajectory_becomes_a_node(logic, name):
     node = logic.createTrajectory(name, count=150, **SMALL)
     assert len(views_from_node(node)) == 150
     assert node.GetName() == f"{TRAJECTORIES[name].TITLE} trajectory"
-    assert shape_of(node, "outlines").GetNumberOfLines() == 60
+    assert shape_of(node, "outlines").GetNumberOfLines() == 36
 
 
 @pytest.mark.parametrize("surface", ["flat", "cylindrical", "spherical"])

@@ -73,6 +73,22 @@ def arrow(start, vector):
     return placed.GetOutput()
 
 
+def level_surface(values, centre, half, level):
+    """Where `values` [k, j, i], samples of the box about `centre` with half edges `half` (along R, A, S), pass `level`."""
+    count = np.array(values.shape[::-1])
+    image = vtk.vtkImageData()
+    image.SetDimensions(*(int(n) for n in count))
+    image.SetOrigin(*(np.asarray(centre) - half))
+    image.SetSpacing(*(2 * np.asarray(half) / (count - 1)))
+    image.GetPointData().SetScalars(numpy_to_vtk(np.ascontiguousarray(values, dtype=np.float32).ravel(), deep=True))
+    contour = vtk.vtkFlyingEdges3D()
+    contour.SetInputData(image)
+    contour.SetValue(0, level)
+    contour.ComputeScalarsOff()
+    contour.Update()
+    return contour.GetOutput()
+
+
 def _cells(cells):
     array = vtk.vtkCellArray()
     for cell in cells:

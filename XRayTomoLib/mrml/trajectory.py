@@ -53,8 +53,11 @@ def create_from_parameters(p):
         trajectory_from_parameters(p), device_from_parameters(p), isocentre_from_parameters(p),
         instance_from_options(p.scanOptions, DETECTOR, DetectorOptions), instance_from_options(p.scanOptions, JITTER, Jitter),
     )  # fmt: skip
+    name = _name_of(p.trajectory)
     if p.scanGeometry is None:
-        p.scanGeometry = new_scan_geometry(_name_of(p.trajectory))
+        p.scanGeometry = new_scan_geometry(name)
+    elif p.scanGeometry.GetName() in map(_name_of, TRAJECTORIES):  # a name that was made, for another trajectory
+        p.scanGeometry.SetName(name)
     show_geometry(p.scanGeometry, views)
     return p.scanGeometry
 

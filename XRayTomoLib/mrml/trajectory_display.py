@@ -10,6 +10,7 @@ import slicer
 import vtk
 
 from ..geometry import Flat, FreePixels
+from ..geometry.field_of_view import field_of_view, region_box
 from ..geometry.rotation_axis import rotation_axis
 from . import shapes
 from .acquisition import put_into_folder
@@ -30,7 +31,8 @@ _COLOURS = {
     "cone": (1.0, 0.9, 0.4), "detector": (1.0, 1.0, 1.0), "columns": (0.9, 0.15, 0.15), "rows": (0.15, 0.7, 0.15), "corner": (0.95, 0.1, 0.8),
 }  # fmt: skip
 _OPACITIES = {"outlines": 0.45, "cone": 0.12, "field": 0.15}
-_MOST_OUTLINES = 60
+_MOST_OUTLINES = 36
+_FIELD_POINTS = (16, 22)  # samples of the field of view along an edge of the box, where it is looked for and where it is drawn
 _CURVED_PIECES = 24  # of a curved detector's side
 _read = {}
 
@@ -54,6 +56,7 @@ def show_trajectory(node):
     paths = [[n * count + i for i in (*range(count), 0)] for n in range(len(picked))]
     _put(node, "outlines", shapes.lines(border.reshape(-1, 3), paths))
     _put(node, "axis", _axis(views))
+    _put(node, "field", _field(views))
     display_node(node, "path").SetAttribute(_TEXT_ATTRIBUTE, _fingerprint(node))
 
 
@@ -70,7 +73,7 @@ def show_view(node, index):
     rows, cols = views.shape
     size = float(np.linalg.norm(views.u[0]) * cols + np.linalg.norm(views.v[0]) * rows) / 2
     corner = surface_points(views, np.zeros(1), np.zeros(1))[0, 0]
-    _put(node, "source", shapes.sphere(source, 0.03 * size))
+    _put(node, "source", shapes.sphere(source, 0.05 * size))
     _put(node, "cone", _cone(views, border))
     _put(node, "detector", _detector(views))
     _put(node, "columns", shapes.arrow(corner, 0.35 * cols * views.u[0]))
@@ -101,11 +104,6 @@ def remove_display(node):
     for kind in NAMES:
         if display_node(node, kind) is not None:
             slicer.mrmlScene.RemoveNode(display_node(node, kind))
-
-
-def put_shape(node, kind, polydata):
-    """Gives the object `kind` of a geometry node its shape."""
-    _put(node, kind, polydata)
 
 
 def _fingerprint(node):
@@ -162,13 +160,39 @@ def _axis(views):
     return shapes.lines(point + np.outer([along.min(), along.max()], direction), [(0, 1)])
 
 
+def _field(views):
+    """Surface of the region that can be reconstructed: found on a coarse grid, drawn on a finer one about what was found."""
+    if isinstance(views.surface, FreePixels):
+        return vtk.vtkPolyData()
+    centre, half = region_box(views)
+    coarse, fine = _FIELD_POINTS
+    points, values = _sampled(views, centre, half, coarse)
+    inside = points[values > 0]
+    if not len(inside):
+        return vtk.vtkPolyData()
+    low, high = inside.min(0), inside.max(0)
+    centre, half = (low + high) / 2, (high - low) / 2 + 2 * half / (coarse - 1)
+    return shapes.level_surface(_sampled(views, centre, half, fine)[1].reshape(fine, fine, fine), centre, half, 0.0)
+
+
+def _sampled(views, centre, half, count):
+    """Points [count^3, 3] of the box, R fastest, and the field of view there; bounded, so that its surface is interpolated well."""
+    axes = [np.linspace(c - h, c + h, count) for c, h in zip(centre, half, strict=True)]
+    s, a, r = np.meshgrid(axes[2], axes[1], axes[0], indexing="ij")
+    points = np.stack([r, a, s], -1).reshape(-1, 3)
+    return points, np.clip(field_of_view(views, points), -max(views.shape), max(views.shape))
+
+
 def _put(node, kind, polydata):
     model = display_node(node, kind) or _new_model(node, kind)
+    name = f"{node.GetName()}: {NAMES[kind]}"
+    if model.GetName() != name:
+        model.SetName(name)
     model.SetAndObservePolyData(polydata)
 
 
 def _new_model(node, kind):
-    model = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", f"{node.GetName()}: {NAMES[kind]}")
+    model = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", NAMES[kind])
     model.CreateDefaultDisplayNodes()
     model.SetSelectable(kind == "detector")  # a point placed in the 3D view lands on the detector, not on the cone before it
     display = model.GetDisplayNode()

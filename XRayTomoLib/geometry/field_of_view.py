@@ -1,0 +1,74 @@
+"""The region that a scan can reconstruct, as a smooth function that is positive inside, for drawing it.
+
+Where the views turn about an axis, a point is inside when the rays through it that meet the detector come from all directions across the
+axis, opposite ones counted as one: this covers full turns, short scans, half-fan detectors (the other half comes half a turn later) and
+helices. Without an axis all views must see the point. Views between those that are given are taken as given, so the directions are
+looked at in sectors.
+"""
+
+import numpy as np
+
+from .arrays import norm, to_numpy, unit
+from .detectors import Flat
+from .rotation_axis import rotation_axis
+from .triangulation import nearest_points
+
+_MOST_VIEWS = 72
+_SECTORS = 18
+
+
+def view_margins(views, points_ras):
+    """How many pixels each view sees a point within its detector's edge: [N, P], negative outside, -inf behind the source."""
+    is_simple = isinstance(views.surface, Flat) and views.source is not None
+    pixels = _pixels_on_flat(views, points_ras) if is_simple else to_numpy(views.project(points_ras))
+    inside = np.minimum(pixels + 0.5, np.array(views.shape) - 0.5 - pixels).min(-1)
+    return np.where(np.isnan(inside), -np.inf, inside)
+
+
+def _pixels_on_flat(views, points_ras):
+    """As Views.project, without solving for each ray: (col w, row w, w) = M (x, 1), NaN behind the source."""
+    matrices = to_numpy(views.projection_matrices())
+    along = matrices[..., :3] @ points_ras.T + matrices[..., 3:]
+    depth = np.where(along[:, 2] > 0, along[:, 2], np.nan)
+    return np.stack([along[:, 1] / depth, along[:, 0] / depth], -1)
+
+
+def field_of_view(views, points_ras):
+    """Pixels [P] by which the points [P, 3] are within the region that can be reconstructed; negative outside."""
+    views = views[np.unique(np.linspace(0, len(views) - 1, min(len(views), _MOST_VIEWS)).astype(int))]
+    points = np.asarray(points_ras, np.float64)
+    margins, axis = view_margins(views, points), rotation_axis(views)
+    if axis is None:
+        return margins.min(0)
+    sectors = _sectors(views, points, axis[1])
+    result = np.full(len(points), np.inf)
+    for sector in range(sectors.max() + 1):
+        result = np.minimum(result, np.where(sectors == sector, margins, -np.inf).max(0))
+    return result
+
+
+def region_box(views):
+    """Centre [3] and half edges [3] in mm of a box in RAS that holds the region."""
+    start = to_numpy(views.source) if views.source is not None else to_numpy(views.centre) - views.sdd_scale() * to_numpy(views.direction)
+    along = to_numpy(views.centre) - start
+    meet = nearest_points(start[:, None], along[:, None])[0][0]
+    centre = meet if np.isfinite(meet).all() else (start + along / 2).mean(0)
+    share = norm(centre - start) / norm(along) if views.source is not None else np.ones(len(views))
+    size = max(float(p.max()) * n for p, n in zip(views.pitch_mm, views.shape[::-1], strict=True))
+    return centre, float(np.clip(share, 0, 1).max()) * size + (np.ptp(start, axis=0) / 2 if rotation_axis(views) is None else _advance(views, start))
+
+
+def _sectors(views, points, direction):
+    """Sector [N, P] of the ray's direction across the axis, modulo half a turn; fewer sectors where the views are few."""
+    count = int(np.clip(len(views) // 4, 1, _SECTORS))
+    x = unit(np.cross(direction, np.eye(3)[np.argmin(np.abs(direction))]))
+    y = np.cross(direction, x)
+    towards = points[None] - to_numpy(views.source)[:, None] if views.source is not None else to_numpy(views.direction)[:, None] + 0 * points[None]
+    turn = np.arctan2(towards @ y, towards @ x) % np.pi
+    return np.minimum((turn / np.pi * count).astype(int), count - 1)
+
+
+def _advance(views, start):
+    """Half the way of the source along the axis, as half edges of a box."""
+    _point, direction = rotation_axis(views)
+    return np.abs(direction) * np.ptp(start @ direction) / 2
