@@ -10,7 +10,7 @@ def add_arguments(parser):
     parser.add_argument("-o", "--output", metavar="FILE", help="the radiograph as a volume in RAS: .nrrd, .mha, .nii or .nii.gz")
     parser.add_argument("--png", metavar="FILE", help="the radiograph as an 8-bit grey picture, over its range of values")
     _add_pose(parser.add_argument_group("pose"))
-    _add_detector(parser.add_argument_group("source and detector (what is not given is the device's)"))
+    add_detector(parser.add_argument_group("source and detector (what is not given is the device's)"))
     _add_physics(parser.add_argument_group("radiograph"))
 
 
@@ -20,13 +20,14 @@ def _add_pose(group):
     group.add_argument("--isocentre", type=float, nargs=3, metavar=("R", "A", "S"), help="in mm (default: the volume's centre)")
 
 
-def _add_detector(group):
+def add_detector(group, pitch="--pitch-mm"):
+    """The arguments that `carm_from_options` reads; pitch: what the one for the pixel pitch is called."""
     group.add_argument("--device", default="Cios Fusion", metavar="NAME", help="preset (default %(default)s)")
     group.add_argument("--sdd-mm", type=float, metavar="MM", help="source to detector")
     group.add_argument("--sod-mm", type=float, metavar="MM", help="source to isocentre")
-    group.add_argument("--rows", type=int, metavar="N", help="without --pitch-mm the detector keeps its height")
-    group.add_argument("--cols", type=int, metavar="N", help="without --pitch-mm the detector keeps its width")
-    group.add_argument("--pitch-mm", type=float, nargs="+", metavar="MM", help="pixel pitch, or column and row pitch")
+    group.add_argument("--rows", type=int, metavar="N", help="without a pitch the detector keeps its height")
+    group.add_argument("--cols", type=int, metavar="N", help="without a pitch the detector keeps its width")
+    group.add_argument(pitch, dest="pitch_mm", type=float, nargs="+", metavar="MM", help="pixel pitch, or column and row pitch")
     group.add_argument("--principal-offset-mm", type=float, nargs=2, metavar=("U", "V"), default=(0.0, 0.0), help="of the central ray")
     group.add_argument("--in-plane-deg", type=float, default=0.0, metavar="DEG", help="turns the detector about the central ray")
     group.add_argument("--flip", action="store_true", help="mirrors the columns")
