@@ -15,6 +15,7 @@ TITLE = "DXchange HDF5 (/exchange/data, data_white, data_dark, theta)"
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".dxf")
 MAGIC = b"\x89HDF\r\n\x1a\n"
 DATA = "exchange/data"
+BROKEN = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, OverflowError)     # what h5py makes of broken files
 PIXEL_SIZES = tuple(f"measurement/instrument/{place}/pixel_size_{axis}" for place in ("detector", "detection_system/detector") for axis in "xy")
 TO_MM = {"m": 1e3, "mm": 1.0, "um": 1e-3, "micron": 1e-3, "microns": 1e-3, "µm": 1e-3, "nm": 1e-6}
 
@@ -26,7 +27,7 @@ def recognise(path):
     try:
         with _h5py(path).File(path, "r") as file:
             return DATA in file
-    except (OSError, RuntimeError, KeyError):
+    except BROKEN:
         return False
 
 
@@ -49,7 +50,9 @@ def open_projections(path, angles=None, pitch_mm=None, axis_col=None, reverse=Fa
             dark, flat = (_mean(file, f"exchange/{name}", path) for name in ("data_dark", "data_white"))
             theta = angles if angles is not None else _theta(file, path)
             pitch = pitch_mm if pitch_mm is not None else _pixel_size(file)
-    except (OSError, RuntimeError) as error:
+    except ProjectionError:
+        raise
+    except BROKEN as error:
         raise ProjectionError(f"{path}: the HDF5 file is broken ({_first_line(error)}); get a complete copy.") from error
     views, missing = hinted_views(path, count, tuple(shape), theta, pitch, axis_col=axis_col, reverse=not reverse, flip=flip)
     found = {"beam": "parallel (assumed)", "sense of theta": "the sample turns counter-clockwise seen from above (assumed)"}
@@ -65,7 +68,7 @@ def _loader(path):
         try:
             with h5py.File(path, "r") as file:
                 return file[DATA][index]
-        except (OSError, RuntimeError, KeyError) as error:
+        except BROKEN as error:
             raise ProjectionError(f"{path}: projection {index} cannot be read ({_first_line(error)}); get a complete copy.") from error
 
     return load

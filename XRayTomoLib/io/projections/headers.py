@@ -212,7 +212,7 @@ def _beside(path, name, offset):
     """(file of the pixels, offset in it): `path` itself, or the one file that a detached header names, in the same folder."""
     if name is None:
         return path, offset
-    if not name or name.startswith("LIST") or "%" in name or Path(name).name != name:
+    if not name or name.startswith("LIST") or "%" in name or "\0" in name or Path(name).name != name:
         raise ProjectionError(f"{path}: the data file '{name[:60]}' of the header is not read; expected one file in the same folder.")
     return path.parent / name, 0
 

@@ -55,7 +55,8 @@ def line_integral(counts, open_beam, dark=None, least_transmission=1e-6):
     with np.errstate(divide="ignore", invalid="ignore"):
         transmission = (np.asarray(counts, np.float64) - dark) / (np.asarray(open_beam, np.float64) - dark)
     clipped = ~(transmission > least_transmission)          # NaN, too, where flat and dark are the same
-    return -np.log(np.where(clipped, least_transmission, transmission)).astype(np.float32), int(clipped.sum())
+    transmission[clipped] = least_transmission
+    return -np.log(transmission.astype(np.float32)), int(clipped.sum())
 
 
 def flat_at(index, count, flat, flat_after=None):
@@ -78,15 +79,17 @@ def bad_pixels(image, sigma, least=0.0):
 def repair(image, bad):
     """`image` with the pixels of the mask `bad` replaced by the median of their good neighbours: the nearest square that has any."""
     repaired, left, reach = np.array(image, np.float64), np.argwhere(bad), 0
-    good = np.where(bad, np.nan, repaired)
-    while len(left) and reach < max(good.shape):
+    while len(left) and reach < max(repaired.shape):
         reach += 1
         steps = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
         r, c = left[:, :1] + steps[0], left[:, 1:] + steps[1]
-        inside = (r >= 0) & (r < good.shape[0]) & (c >= 0) & (c < good.shape[1])
-        values = np.where(inside, good[r * inside, c * inside], np.nan)
-        found = ~np.isnan(values).all(1)
-        repaired[tuple(left[found].T)] = np.nanmedian(values[found], axis=1)
+        inside = (r >= 0) & (r < repaired.shape[0]) & (c >= 0) & (c < repaired.shape[1])
+        r, c = r * inside, c * inside
+        values = np.sort(np.where(inside & ~bad[r, c], repaired[r, c], np.inf), axis=1)
+        count = (inside & ~bad[r, c]).sum(1)
+        found = count > 0
+        row, half = np.arange(len(left))[found], count[found]
+        repaired[tuple(left[found].T)] = (values[row, (half - 1) // 2] + values[row, half // 2]) / 2
         left = left[~found]
     return repaired
 

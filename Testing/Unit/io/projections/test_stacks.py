@@ -172,6 +172,7 @@ def broken(name, old, new):
     ("raw.mha", b"DimSize", b"DimSise", "no NDims and DimSize"),
     ("raw.mha", b"MET_USHORT", b"MET_OTHER", "ElementType MET_OTHER"),
     ("raw.mha", b"LOCAL", b"/etc/passwd", "one file in the same folder"),
+    ("raw.mha", b"LOCAL", b"LO\0AL", "one file in the same folder"),
     ("raw.npy", b"'<u2'", b"'|O8'", "type object"),
     ("raw.npy", b"False", b"True ", "Fortran order"),
     ("raw.npy", b"(3, 4, 5)", b"(3, 4, x)", "header of the .npy file is broken"),
