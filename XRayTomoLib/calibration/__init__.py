@@ -1,7 +1,12 @@
 """Calibration of scanners: from the projections themselves, from a ball phantom, with a known volume (floor 2)."""
+from .balls import BallPhantom, assign, find_balls, measured_balls
+from .bundle import BallOptions, calibrate_balls
+from .camera import projection_matrix, view_from_matrix
 from .centre import CentreOptions, calibrate_centre
 from .misalignment import UNITS, RotationAxis, misaligned, rotation_axis
+from .refine import RefineOptions, calibrate_refine
 from .result import CalibrationError, CalibrationResult, Parameter
 
-__all__ = ["CalibrationError", "CalibrationResult", "CentreOptions", "Parameter", "RotationAxis", "UNITS", "calibrate_centre", "misaligned",
-           "rotation_axis"]
+__all__ = ["BallOptions", "BallPhantom", "CalibrationError", "CalibrationResult", "CentreOptions", "Parameter", "RefineOptions", "RotationAxis",
+           "UNITS", "assign", "calibrate_balls", "calibrate_centre", "calibrate_refine", "find_balls", "measured_balls", "misaligned",
+           "projection_matrix", "rotation_axis", "view_from_matrix"]

@@ -8,7 +8,7 @@ from ..jobs import Step, provenance, sha256_of
 from ..options import option, values_of
 from . import least_squares
 from .conjugate import Conjugates, correlated_samples, differences, pitch_at_axis, scan_shift, source_radius
-from .misalignment import UNITS, axis_column, misaligned, rotation_axis, shift_in_pixels
+from .misalignment import UNITS, axis_column, misaligned, rotation_axis, shifts_in_pixels
 from .result import CalibrationError, CalibrationResult, Parameter, checked_projections
 from .sharpness import Sharpness, sharpest
 
@@ -134,10 +134,8 @@ def _watched(rounds, index):
 def _result(p, views, axis, options, found, notes):
     calibrated = misaligned(views, found.values, axis)
     parameters = [Parameter(name, value, UNITS[name], found.errors[name]) for name, value in found.values.items()]
-    pitch_error = found.errors["shift_u_mm"]
-    parameters += [Parameter("shift_u_px", shift_in_pixels(views, found.values["shift_u_mm"]), "px",
-                             None if pitch_error is None else shift_in_pixels(views, pitch_error)),
-                   Parameter("axis_column", axis_column(calibrated, axis), "px (centre of rotation; 0 is the first column's centre)")]
+    parameters += shifts_in_pixels(views, parameters)
+    parameters.append(Parameter("axis_column", axis_column(calibrated, axis), "px (centre of rotation; 0 is the first column's centre)"))
     origin = provenance("calibrate centre", {"projections": sha256_of(p)}, values_of(options))
     return CalibrationResult(calibrated, "centre", tuple(parameters), {}, found.before, found.after, found.unit, found.view_errors,
                              tuple(notes), origin)

@@ -55,7 +55,7 @@ def normal_equations(views, shared, own):
     return n
 
 
-def fit(model, shared, own, shared_names, own_names, iterations=30, precision=1e-7):
+def fit(model, shared, own, shared_names, own_names, iterations=30, precision=1e-6):
     """Generator of Steps that returns the Fit.
 
     model(shared, own, derivatives) yields (r, Js, Jb) a view, or r alone where derivatives is False. Ends when a step lowers the cost

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..geometry import rotation_about_axis, rotation_from_vector
 from ..geometry.arrays import cross, norm, to_numpy, unit
-from .result import CalibrationError
+from .result import CalibrationError, Parameter
 
 UNITS = {
     "shift_u_mm": "mm",         # detector along +u
@@ -17,8 +17,8 @@ UNITS = {
     "in_plane_deg": "deg",      # detector about its normal, from u towards v
     "tilt_deg": "deg",          # detector about u
     "slant_deg": "deg",         # detector about v
-    "sdd_mm": "mm",             # detector farther from the source along its normal; the source stays
-    "sod_mm": "mm",             # source and detector moved back together: the source farther from the axis, SDD unchanged
+    "sdd_change_mm": "mm",      # detector farther from the source along its normal; the source stays
+    "sod_change_mm": "mm",      # source and detector moved back together: the source farther from the axis, SDD unchanged
     "angle_deg": "deg",         # source and detector turned about the rotation axis
 }
 DIFFERENCE = 1e-4               # step of central differences, mm or deg
@@ -42,10 +42,11 @@ def misaligned(views, changes, axis=None):
     frame = np.stack([eu, cross(w, eu), w], -1)
     turn = frame @ _detector_rotation(c) @ np.swapaxes(frame, -1, -2)
     away = w * views.handedness[:, None]
-    centre = centre + c["shift_u_mm"][:, None] * eu + c["shift_v_mm"][:, None] * frame[..., 1] + (c["sdd_mm"] - c["sod_mm"])[:, None] * away
+    moves = ((c["shift_u_mm"], eu), (c["shift_v_mm"], frame[..., 1]), (c["sdd_change_mm"] - c["sod_change_mm"], away))
+    centre = centre + sum(length[:, None] * along for length, along in moves)
     u, v = ((turn @ a[..., None])[..., 0] for a in (u, v))
     rows, cols = views.shape
-    source = None if views.source is None else to_numpy(views.source) - c["sod_mm"][:, None] * away
+    source = None if views.source is None else to_numpy(views.source) - c["sod_change_mm"][:, None] * away
     moved = replace(views, source=source, origin=centre - (cols - 1) / 2 * u - (rows - 1) / 2 * v, u=u, v=v)
     return moved if not c["angle_deg"].any() else moved.transformed(axis.turns(c["angle_deg"]))
 
@@ -123,5 +124,15 @@ def axis_column(views, axis):
     return float(views.project(axis.point[None])[:, 0, 1].mean())
 
 
-def shift_in_pixels(views, shift_mm):
-    return shift_mm / float(norm(to_numpy(views.u)).mean())
+def shift_in_pixels(views, shift_mm, name="shift_u_mm"):
+    """A shift along u or v in columns or rows."""
+    step = views.v if name == "shift_v_mm" else views.u
+    return float(shift_mm) / float(norm(to_numpy(step)).mean())
+
+
+def shifts_in_pixels(views, parameters):
+    """The Parameters among `parameters` that are shifts, again in pixels."""
+    def converted(q):
+        error = None if q.standard_error is None else shift_in_pixels(views, q.standard_error, q.name)
+        return Parameter(q.name.replace("_mm", "_px"), shift_in_pixels(views, q.value, q.name), "px", error)
+    return [converted(q) for q in parameters if q.name in ("shift_u_mm", "shift_v_mm")]
