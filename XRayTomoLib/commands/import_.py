@@ -3,6 +3,8 @@
 SUMMARY = "projections of a scanner as a stack with its geometry"
 HINTS = ("angles", "pitch_mm", "sdd_mm", "sod_mm", "axis_col", "reverse", "flip", "series", "patient_position", "isocentre_ras")
 
+OPENED = ("reader", "use_geometry", "dark", "flat")
+
 
 def add_arguments(parser):
     parser.add_argument("source", metavar="FOLDER", help="folder or file of a scanner, pictures, or a stack")
@@ -70,12 +72,12 @@ def _write(options, projections):
     from ..io.projections.stacks import store
     from ..options import make
 
+    opened = {name: value for name in (*HINTS, *OPENED) if (value := getattr(options, name)) is not None}
     if options.raw:
-        jobs.run(store(projections, options.output, options.geometry), _progress(options))
+        jobs.run(store(projections, options.output, options.geometry, opened), _progress(options))
         return []
-    values = _values(options)
-    report = jobs.run(to_line_integrals(projections, options.output, make(Normalisation, values), options.geometry), _progress(options))
-    return [str(report)]
+    job = to_line_integrals(projections, options.output, make(Normalisation, _values(options)), options.geometry, parameters=opened)
+    return [str(jobs.run(job, _progress(options)))]
 
 
 def _values(options):

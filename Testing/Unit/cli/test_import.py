@@ -1,5 +1,8 @@
 """`xraytomo import`: what it finds, the stack and geometry that it writes, and one sentence for what is wrong."""
 
+import argparse
+import json
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -7,8 +10,11 @@ from Unit.io.projections import dicom_kit as dicom
 from Unit.io.projections import stack_kit as kit
 
 from XRayTomoLib.cli import main
+from XRayTomoLib.commands import import_
 from XRayTomoLib.geometry.formats import read_geometry
 from XRayTomoLib.io.projections import open_stack
+from XRayTomoLib.io.projections.normalise import Normalisation
+from XRayTomoLib.options import make, options_of
 
 
 def run(*arguments):
@@ -35,6 +41,8 @@ def test_folder_becomes_a_stack_of_line_integrals_with_its_geometry(pictures, tm
     np.testing.assert_allclose(read_geometry(tmp_path / "g.json").source[1], [500, 0, 0], atol=1e-9)
     np.testing.assert_array_equal(stack.views.source, read_geometry(tmp_path / "g.json").source)
     assert "4 of 4 x 5 pixels" in out.out and "0 values (0.00%) clipped" in out.err
+    parameters = json.loads(stack.found["provenance"])["parameters"]
+    assert (parameters["angles"], parameters["pitch_mm"], parameters["i0"]) == ("0:360", [0.5, 0.75], 800)
     assert run("info", tmp_path / "s.nrrd") == 0
     assert "line integral" in capsys.readouterr().out
 
@@ -88,3 +96,12 @@ def test_bad_input_is_one_sentence(pictures, tmp_path, monkeypatch, capsys, argu
         return
     assert code == 2 and message in error and len(error.strip().splitlines()) == 1
     assert not (tmp_path / "s.nrrd").exists()
+
+
+def test_every_option_of_the_normalisation_has_an_argument():
+    parser = argparse.ArgumentParser()
+    import_.add_arguments(parser)
+    everything = ["x", "--air", "1", "2", "3", "4", "--i0", "5", "--open-beam", "number", "--bad-sigma", "6", "--least-transmission", "0.1"]
+    values = import_._values(parser.parse_args(everything))
+    assert set(values) == {o.name for o in options_of(Normalisation)}
+    assert make(Normalisation, values).region_cols == 4

@@ -96,11 +96,11 @@ def _nrrd(path):
     lines, offset = _lines(path, rb"\r?\n\r?\n", b"NRRD000")
     keys, fields = {}, {}
     for line in lines[1:]:
-        name, separator, text = line.partition(":")
+        name, separator, text = line.rstrip("\r").partition(":")
         if line.startswith("#") or not separator:
             continue
         if text.startswith("="):
-            fields[name] = text[1:]
+            fields[name] = re.sub(r"\\(n|\\)", lambda found: "\n" if found[1] == "n" else "\\", text[1:])
         else:
             keys[name.strip().lower().replace(" ", "")] = text.strip()
     kind = next((code for code, names in NRRD_TYPES.items() if keys.get("type", "").lower() in names), None)
@@ -202,10 +202,10 @@ def _lines(path, end, magic, keep=False):
         raise ProjectionError(f"{path}: the content is not that of a {suffix_of(path)} file; get a complete copy.")
     found = re.search(end, head)
     if found is None and b"\0" not in head and len(head) < HEADER_LIMIT:    # a detached header may end with the file
-        return head.decode("latin-1").splitlines(), len(head)
+        return head.decode("utf-8", "replace").split("\n"), len(head)
     if found is None:
         raise ProjectionError(f"{path}: the header does not end; get a complete copy.")
-    return head[: found.end() if keep else found.start()].decode("latin-1").splitlines(), found.end()
+    return head[: found.end() if keep else found.start()].decode("utf-8", "replace").split("\n"), found.end()
 
 
 def _beside(path, name, offset):

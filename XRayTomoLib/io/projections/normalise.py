@@ -94,21 +94,21 @@ def repair(image, bad):
     return repaired
 
 
-def to_line_integrals(projections, path, options=None, geometry_path=None, bad=None, source=None):
+def to_line_integrals(projections, path, options=None, geometry_path=None, bad=None, parameters=None):
     """Job: streams `projections` as line integrals to the stack `path` (.nrrd); yields a Step a view, returns the Report.
 
     Args:
         options: a Normalisation; projections that are line integrals already are only stored.
         geometry_path: where the geometry is written (default beside the stack).
         bad: mask [rows, cols] of defective pixels, besides those found in dark and flat images.
-        source: what the provenance names as the input, instead of the projections' own source.
+        parameters: how the projections were opened, name -> value, for the provenance.
 
     Raises:
         ProjectionError: no open beam as asked for, a region outside the detector, or a stack that cannot be written.
     """
     options = options or Normalisation()
     to_do = _Work(projections, options, bad)
-    origin = provenance("import", {"projections": source or projections.source}, values_of(options) | {"kind": projections.kind})
+    origin = provenance("import", {"projections": projections.source}, values_of(options) | {"kind": projections.kind} | (parameters or {}))
     with writing_stack(path, len(projections), projections.shape, np.float32, projections.views, LINE_INTEGRAL, origin, geometry_path) as append:
         for index in range(len(projections)):
             image = to_do.view(index)

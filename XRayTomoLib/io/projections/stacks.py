@@ -98,9 +98,12 @@ def write_stack(path, stack, views=None, kind=LINE_INTEGRAL, provenance=None, ge
             append(stack[index])
 
 
-def store(projections, path, geometry_path=None):
-    """Job: streams a ProjectionSet as it is to the stack `path` (.nrrd) with its geometry; yields a Step a view."""
-    origin = provenance("import", {"projections": projections.source}, {"kind": projections.kind})
+def store(projections, path, geometry_path=None, parameters=None):
+    """Job: streams a ProjectionSet as it is to the stack `path` (.nrrd) with its geometry; yields a Step a view.
+
+    parameters: how the projections were opened, name -> value, for the provenance.
+    """
+    origin = provenance("import", {"projections": projections.source}, {"kind": projections.kind} | (parameters or {}))
     count, dtype = len(projections), projections.dtype
     with writing_stack(path, count, projections.shape, dtype, projections.views, projections.kind, origin, geometry_path) as append:
         for index in range(count):
@@ -143,9 +146,10 @@ class _Writer:
         pitch = (1.0, 1.0) if views is None else [float(p[0]) for p in views.pitch_mm]
         sizes = f"{self.shape[1]} {self.shape[0]} {self.count}"
         spacings = f"spacings: {pitch[0]!r} {pitch[1]!r} 1"
+        pairs = [f"{PREFIX}{name}:={_escaped(text)}" for name, text in fields.items()]
         lines = ["NRRD0005", f"type: {WRITTEN_TYPES[self.dtype.str[1:]]}", "dimension: 3", f"sizes: {sizes}", spacings,
-                 'labels: "col" "row" "view"', "endian: little", "encoding: raw", *(f"{PREFIX}{name}:={text}" for name, text in fields.items())]
-        self.file.write("\n".join([*lines, f"{PREFIX}sha256:="]).encode("ascii", "backslashreplace"))
+                 'labels: "col" "row" "view"', "endian: little", "encoding: raw", *pairs]
+        self.file.write("\n".join([*lines, f"{PREFIX}sha256:="]).encode())
         self.hash_at = self.file.tell()
         self.file.write(b"0" * 64 + b"\n\n")
 
@@ -163,6 +167,11 @@ class _Writer:
             raise ProjectionError(f"{self.path}: {self.written} images were given, {self.count} were announced.")
         self.file.seek(self.hash_at)
         self.file.write(self.digest.hexdigest().encode())
+
+
+def _escaped(text):
+    """As NRRD's key/value pairs want it: one line, backslashes doubled."""
+    return text.replace("\\", "\\\\").replace("\n", "\\n")
 
 
 def _fields(path, kind, provenance, geometry_path):
