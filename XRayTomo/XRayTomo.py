@@ -22,7 +22,7 @@ from slicer.util import VTKObservationMixin
 if importlib.util.find_spec("XRayTomoLib") is None:  # run from the source tree, where the library stands beside this module's folder
     sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from XRayTomoLib.mrml.choices import AttenuationKind, IsocentreFrom, Method, Shows
+from XRayTomoLib.mrml.choices import AttenuationKind, CoverageKind, IsocentreFrom, Method, Shows
 from XRayTomoLib.resources import resource_path
 
 DEFAULT_DEVICE = "Cios Fusion"
@@ -133,9 +133,12 @@ class XRayTomoParameterNode:
     checkPoints: slicer.vtkMRMLMarkupsFiducialNode
     observedPoints: slicer.vtkMRMLMarkupsFiducialNode
     projectedCheckPoints: slicer.vtkMRMLMarkupsFiducialNode
-    coverageMap: str = ""
+    coverageKind: CoverageKind = CoverageKind.COVERAGE
+    coverageMap: slicer.vtkMRMLScalarVolumeNode
     coverageRoi: slicer.vtkMRMLMarkupsROINode
-    coverageSpacingMm: Annotated[float, WithinRange(0.01, 1000.0)] = 4.0
+    coverageSpacingMm: Annotated[float, WithinRange(0.01, 1000.0)] = 8.0
+    tableRoi: slicer.vtkMRMLMarkupsROINode
+    warn: bool = True
 
     # What stands in the scene for them
     gantry: slicer.vtkMRMLLinearTransformNode
@@ -300,6 +303,14 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
         from XRayTomoLib.mrml.geometry_check import check
 
         return check(geometryNode, pointsNode, observedNode)
+
+    def coverage(self, geometryNode, regionNode, kind="coverage", spacingMm=8.0, outputNode=None):
+        """A volume node over a volume or ROI node: how many views see each voxel ("coverage"), the share of planes through it that have a
+        source on them ("completeness", 0 to 1), or the angle by which the worst of them misses ("incompleteness", degrees)."""
+        from XRayTomoLib import jobs
+        from XRayTomoLib.mrml.coverage import map_of
+
+        return map_of(geometryNode, regionNode, kind, spacingMm, jobs.run, outputNode)
 
     def updateScene(self, parameterNode):
         """Brings gantry, source, cone of view, detector, axis, geometry and landmarks to the parameters; makes what is missing."""

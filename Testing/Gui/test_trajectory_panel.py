@@ -146,7 +146,7 @@ def scan(section):
 
 
 def finished(found, seconds=60):
-    driving.wait_until(lambda: found.job is None, seconds)
+    driving.wait_until(lambda: not found.job.running, seconds)
 
 
 def test_a_scan_is_made_and_looked_through(section):
@@ -179,15 +179,15 @@ def test_a_scan_is_cancelled_by_button_and_by_closing_the_scene(section):
     create(section, count=3000)
     found = scan(section)
     driving.click(found.ui.cancelScanButton)
-    assert found.job is None
+    assert not found.job.running
     assert "Cancelled" in found.ui.scanStatusLabel.text
     assert section.parameters.projectionStack is None
     found = scan(section)
-    thread = found.job.thread
+    thread = found.job._thread
     slicer.mrmlScene.Clear(0)
     driving.process()
     assert not thread.running
-    assert found.job is None
+    assert not found.job.running
 
 
 def test_a_saved_scene_continues(section, tmp_path):
@@ -209,3 +209,78 @@ def test_a_saved_scene_continues(section, tmp_path):
     np.testing.assert_array_equal(projection(section), before)
     assert stack.stack_geometry(p.projectionStack) is p.scanGeometry
     assert len(slicer.util.getNodesByClass("vtkMRMLModelNode")) == count
+
+
+def checks(section):
+    return section.panelKit.section("GeometryChecksSection")
+
+
+def test_points_are_checked_and_drawn_in_every_view(section):
+    node = create(section, count=6)
+    found, p = checks(section), section.parameters
+    assert not found.ui.checkGeometryButton.enabled
+    driving.click(found.ui.placeCheckPointButton)
+    for point in [(0, 0, 0), (20, 10, -15)]:
+        p.checkPoints.AddControlPointWorld(vtk.vtkVector3d(*point))
+    driving.process()
+    driving.click(found.ui.checkGeometryButton)
+    assert "6 views, 2 points" in found.ui.checkReportLabel.text
+    views = views_from_node(node)
+    for index in (0, 4):
+        section.ui.viewSlider.setValue(index)
+        driving.process()
+        place = np.array(p.projectedCheckPoints.GetNthControlPointPositionWorld(1))
+        np.testing.assert_allclose(views[index].project(place[None]), views[index].project(np.array([[20.0, 10, -15]])), atol=1e-4)
+        source = views.source[index]
+        np.testing.assert_allclose(np.cross(place - source, np.array([20, 10, -15]) - source), 0, atol=1e-3)
+
+
+def test_marks_on_the_projection_give_reprojection_errors(section):
+    node = create(section, count=6)
+    found, p = checks(section), section.parameters
+    driving.click(found.ui.placeCheckPointButton)
+    for point in [(0, 0, 0), (20, 10, -15)]:
+        p.checkPoints.AddControlPointWorld(vtk.vtkVector3d(*point))
+    driving.click(found.ui.placeObservedButton)
+    views = views_from_node(node)
+    for index in (0, 2):
+        section.ui.viewSlider.setValue(index)
+        driving.process()
+        for point in [(0.0, 0, 0), (20.0, 10, -15)]:
+            row, col = views[index].project(np.array([point]))[0, 0] + (0, 1.0)
+            p.observedPoints.AddControlPointWorld(vtk.vtkVector3d(*(views.origin[index] + col * views.u[index] + row * views.v[index])))
+            driving.process()
+    assert p.observedPoints.GetNthControlPointDescription(3) == "view 2"
+    assert p.observedPoints.GetNthControlPointLabel(3) == p.checkPoints.GetNthControlPointLabel(1)
+    assert not p.observedPoints.GetNthControlPointVisibility(0)
+    driving.click(found.ui.checkGeometryButton)
+    assert "reprojection error: mean 1, rms 1, max 1 px" in found.ui.checkReportLabel.text
+
+
+def test_a_coverage_map_is_made(section):
+    create(section, count=6)
+    found, p = checks(section), section.parameters
+    driving.type_text(found.ui.coverageSpacingSpinBox, "16")
+    driving.click(found.ui.coverageButton)
+    driving.wait_until(lambda: not found.job.running, 60)
+    values = slicer.util.arrayFromVolume(p.coverageMap)
+    assert values.shape == (10, 11, 12)
+    assert values[5, 5, 6] == 6
+    driving.choose(found.ui.coverageComboBox, "Completeness (share of planes)")
+    driving.click(found.ui.coverageButton)
+    driving.wait_until(lambda: not found.job.running, 60)
+    assert slicer.util.arrayFromVolume(p.coverageMap).max() <= 1
+
+
+def test_what_does_not_fit_is_said(section):
+    create(section, count=6)
+    found, p = checks(section), section.parameters
+    assert "reaches beyond the detector" in found.ui.warningsLabel.text
+    p.tableRoi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "Table")
+    p.tableRoi.SetCenter(0, -530, 0)
+    p.tableRoi.SetSize(400, 40, 900)
+    driving.process()
+    section.panel.update()
+    assert "would hit the table" in found.ui.warningsLabel.text
+    driving.click(found.ui.warningsCheckBox)
+    assert found.ui.warningsLabel.text == ""

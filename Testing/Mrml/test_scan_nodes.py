@@ -198,3 +198,25 @@ def test_the_check_reports_how_far_marks_are_off(logic):
     marks.SetNthControlPointLabel(0, "Q")
     with pytest.raises(ValueError, match="'Q' has no partner"):
         logic.checkGeometry(geometry, points, marks)
+
+
+def test_coverage_on_an_oriented_region(logic):
+    geometry = logic.createTrajectory("circle", count=9, **SMALL)
+    region = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "Region")
+    region.SetSize(40, 60, 80)
+    turn = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Turn")
+    turned = np.array([[0.0, -1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]])
+    turn.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(turned))
+    region.SetAndObserveTransformNodeID(turn.GetID())
+    node = logic.coverage(geometry, region, spacingMm=20)
+    values = slicer.util.arrayFromVolume(node)
+    assert values.shape == (4, 3, 2)
+    assert (values == 9).all()
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    expected = (turned @ [-10, -20, -30, 1])[:3]
+    np.testing.assert_allclose(slicer.util.arrayFromVTKMatrix(matrix)[:3, 3], expected, atol=1e-9)
+    with pytest.raises(ValueError, match="too large"):
+        logic.coverage(geometry, region, spacingMm=0.01)
+    with pytest.raises(ValueError, match="no map 'beauty'"):
+        logic.coverage(geometry, region, kind="beauty")

@@ -59,3 +59,18 @@ class IsocentreFrom(Enum):
             IsocentreFrom.POINT: _("Markups point"),
             IsocentreFrom.FREE: _("Free position"),
         }[self]
+
+
+class CoverageKind(Enum):
+    """What a map of the geometry shows."""
+
+    COVERAGE = "coverage"
+    COMPLETENESS = "completeness"
+    INCOMPLETENESS = "incompleteness"
+
+    def label(self):
+        return {
+            CoverageKind.COVERAGE: _("Views that see a voxel"),
+            CoverageKind.COMPLETENESS: _("Completeness (share of planes)"),
+            CoverageKind.INCOMPLETENESS: _("Incompleteness (worst plane, degrees)"),
+        }[self]

@@ -1,9 +1,10 @@
 """The panel, one file a section. A section is one class on the base of section.py; the panel shows those listed here, in this order."""
 
+from .geometry_checks import GeometryChecksSection
 from .radiograph import RadiographSection
 from .scan import ScanSection
 from .source_detector import SourceDetectorSection
 from .trajectory import TrajectorySection
 from .volume import VolumeSection
 
-SECTIONS = (VolumeSection, SourceDetectorSection, RadiographSection, TrajectorySection, ScanSection)
+SECTIONS = (VolumeSection, SourceDetectorSection, RadiographSection, TrajectorySection, ScanSection, GeometryChecksSection)

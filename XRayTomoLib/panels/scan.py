@@ -5,8 +5,8 @@ from slicer.i18n import tr as _
 from ..mrml import scan_job, stack
 from ..mrml.trajectory_display import views_of
 from . import dependencies
+from .job_bar import JobBar
 from .section import Section, showProblem, showText
-from .worker_timer import WorkerTimer
 
 
 class ScanSection(Section):
@@ -14,36 +14,32 @@ class ScanSection(Section):
 
     def __init__(self, panel):
         Section.__init__(self, panel)
-        self.job = None
+        self._scan = None
         self._failure = ""
-        self.timer = WorkerTimer(self.follow)
 
     def setup(self):
+        self.job = JobBar(self.ui.scanProgressBar, self.ui.cancelScanButton, self.ui.scanStatusLabel, self.onEnd)
         self.ui.stackSelector.addAttribute("vtkMRMLScalarVolumeNode", stack.STACK_ATTRIBUTE, "1")
         self.ui.stackPath.connect("currentPathChanged(QString)", self.onPath)
         self.ui.simulateButton.connect("clicked()", self.onSimulate)
-        self.ui.cancelScanButton.connect("clicked()", self.onCancel)
+        self.ui.cancelScanButton.connect("clicked()", self.update)
 
     def disconnect(self):
         """A scan belongs to the scene that goes: it ends."""
-        self._stop()
+        self.job.stop()
         Section.disconnect(self)
 
     def cleanup(self):
-        self._stop()
+        self.job.stop()
 
     def update(self):
         p = self.parameters
         if self.ui.stackPath.currentPath != p.stackFile:
             self.ui.stackPath.setCurrentPath(p.stackFile)
-        running = self.job is not None
         ready = p.inputVolume is not None and p.scanGeometry is not None and not self.panel.sections[0].problem
-        self.ui.simulateButton.enabled = ready and not running
+        self.ui.simulateButton.enabled = ready and not self.job.running
         self.ui.simulateButton.toolTip = _("Projects the volume along all views.") if ready else _("Select a volume and create a trajectory first.")
-        self.ui.cancelScanButton.enabled = running
-        self.ui.scanProgressBar.setVisible(running)
-        if not running:
-            showText(self.ui.scanStatusLabel, self._needs() if ready else "")
+        showText(self.ui.scanNeedsLabel, self._needs() if ready else "")
         showProblem(self.ui.scanMessageLabel, self._failure)
 
     def onPath(self, path):
@@ -51,57 +47,27 @@ class ScanSection(Section):
             self.parameters.stackFile = path
 
     def onSimulate(self):
-        self._failure = ""
+        p, self._failure = self.parameters, ""
         if not dependencies.offer():
             self._failure = dependencies.missingSentence()
         else:
             try:
-                request = scan_job.request_from_parameters(self.parameters)
-                self.job = scan_job.ScanJob(request, self.parameters.inputVolume, self.parameters.scanGeometry).start()
+                self._scan = scan_job.ScanJob(scan_job.request_from_parameters(p), p.inputVolume, p.scanGeometry)
+                self.job.start(self._scan.steps)
             except ValueError as error:
                 self._failure = str(error)
-        if self.job is not None:
-            self.ui.scanProgressBar.setRange(0, len(self.job.request.views))
-            self.ui.scanProgressBar.setValue(0)
-            showText(self.ui.scanStatusLabel, _("Preparing"))
-            self.timer.start()
         self.update()
 
-    def onCancel(self):
-        self._stop()
-        showText(self.ui.scanStatusLabel, _("Cancelled; nothing was kept."))
-
-    def follow(self):
-        """Shows how far the scan is and takes its result; returns whether it still runs."""
-        if self.job is None:
-            return False
-        running = self.job.thread.running
-        step = self.job.thread.take()
-        if step is not None:
-            self.ui.scanProgressBar.setValue(step.index)
-            showText(self.ui.scanStatusLabel, step.message)
-        if not running:
-            self._finish()
-        return running
-
-    def _finish(self):
-        job, self.job = self.job, None
-        p = self.parameters
-        if job.thread.error is not None:
-            self._failure = _("No scan: {error}").format(error=job.thread.error)
-        elif not job.is_present():
+    def onEnd(self, target, error):
+        p, scan = self.parameters, self._scan
+        self._scan = None
+        if error is not None:
+            self._failure = _("No scan: {error}").format(error=error)
+        elif not scan.is_present():
             self._failure = _("No scan: its volume or geometry was removed meanwhile.")
         else:
-            p.projectionStack = job.finish(job.thread.result, p.projectionStack)
+            p.projectionStack = scan.finish(target, p.projectionStack)
         self.panel.update()
-
-    def _stop(self):
-        self.timer.stop()
-        if self.job is not None:
-            self.job.thread.cancel()
-            self.job = None
-            if self.parameters is not None:
-                self.update()
 
     def _needs(self):
         """Size of the stack that a scan would make."""

@@ -1,0 +1,67 @@
+"""A job in its worker thread, followed by a progress bar, a status line and a Cancel button."""
+
+from slicer.i18n import tr as _
+
+from ..jobs import JobThread
+from .section import showText
+from .worker_timer import WorkerTimer
+
+
+class JobBar:
+    """Runs one job at a time. onEnd(result, error) is called in the main thread, for a cancelled job not at all."""
+
+    def __init__(self, progressBar, cancelButton, statusLabel, onEnd):
+        self._bar, self._button, self._label, self._onEnd = progressBar, cancelButton, statusLabel, onEnd
+        self._thread = None
+        self.timer = WorkerTimer(self.follow)
+        cancelButton.connect("clicked()", self.cancel)
+        self.show()
+
+    @property
+    def running(self):
+        return self._thread is not None
+
+    def start(self, steps):
+        """Begins the generator of Steps `steps`."""
+        self._thread = JobThread(steps)
+        self._bar.setRange(0, 0)
+        showText(self._label, _("Preparing"))
+        self.show()
+        self.timer.start()
+
+    def cancel(self):
+        """Ends the job after its present step."""
+        if self.stop():
+            showText(self._label, _("Cancelled; nothing was kept."))
+
+    def stop(self):
+        """Ends the job without a word; returns whether there was one."""
+        self.timer.stop()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.cancel()
+        self.show()
+        return thread is not None
+
+    def show(self):
+        """Bar and button belong to a running job."""
+        self._bar.setVisible(self.running)
+        self._button.enabled = self.running
+
+    def follow(self):
+        """Shows how far the job is and hands over its result; returns whether it still runs."""
+        thread = self._thread
+        if thread is None:
+            return False
+        running = thread.running
+        step = thread.take()
+        if step is not None:
+            self._bar.setRange(0, step.total or 0)
+            self._bar.setValue(step.index)
+            showText(self._label, step.message)
+        if not running:
+            self._thread = None
+            self.show()
+            showText(self._label, "")
+            self._onEnd(thread.result, thread.error)
+        return running
