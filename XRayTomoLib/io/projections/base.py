@@ -112,7 +112,9 @@ class ProjectionSet:
             "geometry": "not known" if self.views is None else str(self.views),
         }
         given = [name.replace("_", " ") for name in ("dark", "flat", "flat_after") if getattr(self, name) is not None]
-        lines["open beam"] = ", ".join([*(f"{name} image" for name in given), *([] if self.i0 is None else [f"I0 = {self.i0:g}"])]) or "not known"
+        beam = [*(f"{name} image" for name in given), *([] if self.i0 is None else [f"I0 = {self.i0:g}"])]
+        if self.kind == COUNTS or beam:
+            lines["open beam"] = ", ".join(beam) or "not known"
         return lines | {name: str(value) for name, value in self.found.items()}
 
 

@@ -45,7 +45,9 @@ class Report:
     values: int = 0
 
     def __str__(self):
-        share = self.clipped / max(self.values, 1)
+        if not self.values:
+            return f"line integrals as they were; {self.bad} defective pixels repaired in each view"
+        share = self.clipped / self.values
         return f"open beam: {self.open_beam}; {self.bad} defective pixels repaired in each view; {self.clipped} values ({share:.2%}) clipped"
 
 
@@ -130,8 +132,6 @@ class _Work:
             self._find_bad()
             self.beam = self._open_beam()
             self.report.open_beam = self.beam
-        else:
-            self.report.open_beam = "none, the projections are line integrals"
         self.report.bad = int(self.bad.sum())
 
     def view(self, index):
