@@ -21,8 +21,8 @@ from ..arrays import GeometryError
 
 __all__ = ["FORMATS", "FormatError", "hints_of", "load_format", "recognise_format", "read_geometry", "write_geometry"]
 
-FORMATS = ("xraytomo", "rtk", "astra", "leap", "tigre", "varian_obi", "truebeam", "elekta", "nikon", "krt", "matrices", "nerfstudio", "mito",
-           "nanodrr", "deepdrr", "diffdrr")
+FORMATS = ("xraytomo", "rtk", "astra", "leap", "tigre", "cil", "odl", "varian_obi", "truebeam", "elekta", "nikon", "krt", "matrices",
+           "nerfstudio", "mito", "nanodrr", "deepdrr", "diffdrr")
 HEAD_BYTES = 4096
 
 

@@ -17,6 +17,7 @@ from ..arrays import GeometryError, norm, to_numpy, unit
 from ..detectors import Cylindrical, Flat, FreePixels
 from ..views import Views
 from . import FormatError
+from .comparing import same_views
 from .fields import MOST_COUNT, Fields, read_text
 
 TITLE = "LEAP configuration"
@@ -26,7 +27,6 @@ _OLD = {"proj_geometry": "geometry", "proj_nangles": "numAngles", "proj_nrows": 
         "proj_pwidth": "pixelWidth", "proj_crow": "centerRow", "proj_ccol": "centerCol", "proj_arange": "angularRange", "proj_phis": "phis",
         "proj_sod": "sod", "proj_sdd": "sdd", "proj_tau": "tau", "proj_helicalpitch": "helicalPitch", "proj_srcpos": "sourcePositions",
         "proj_modcenter": "moduleCenters", "proj_rowvec": "rowVectors", "proj_colvec": "colVectors"}
-_ROUNDING = 1e-11
 _TEXTS = ("geometry", "detectorType")
 _MODULAR = ("sourcePositions", "moduleCenters", "rowVectors", "colVectors")
 
@@ -159,7 +159,7 @@ def _cone_document(views):
     span = f[-1] - f[0]
     document = _document(views, "cone", f)
     document |= {"sod": sod, "sdd": float(views.sdd_mm[0]), "tau": (source[0, :2] * across[0]).sum(),
-                 "tiltAngle": np.degrees(np.arcsin(unit(u)[0, 2])), "helicalPitch": (source[-1, 2] - source[0, 2]) / span if span else 0.0}
+                 "tiltAngle": np.degrees(np.arcsin(unit(u)[0, 2])), "helicalPitch": (source[-1, 2] - source[0, 2]) / span if abs(span) > 1e-3 else 0.0}
     if isinstance(views.surface, Cylindrical):
         sdd = views.surface.radius_mm
         document |= {"detectorType": "curved", "sdd": sdd, "pixelWidth": abs(sdd) * np.tan(norm(u)[0] / abs(sdd))}
@@ -205,15 +205,4 @@ def _holds(text, views):
         again = _views(_fields("LEAP", text))
     except GeometryError:
         return False
-    if again.shape != views.shape or type(again.surface) is not type(views.surface):
-        return False
-    scale, shift = views.sdd_scale(), again.origin - to_numpy(views.origin)
-    if views.source is None:
-        shift = shift - (shift * again.direction).sum(-1)[:, None] * again.direction
-        off = [shift / scale, again.direction - to_numpy(views.direction)]
-    else:
-        off = [shift / scale, (again.source - to_numpy(views.source)) / scale]
-    off += [(a - b) / norm(b)[:, None] for a, b in ((again.u, to_numpy(views.u)), (again.v, to_numpy(views.v)))]
-    if isinstance(views.surface, Cylindrical):
-        off += [again.surface.radius_mm / views.surface.radius_mm - 1, (again.surface.apex_col - views.surface.apex_col) / views.shape[1]]
-    return all(np.abs(a).max() < _ROUNDING for a in off)
+    return same_views(again, views)

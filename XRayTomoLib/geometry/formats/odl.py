@@ -1,0 +1,145 @@
+"""ODL's cone-beam and parallel geometries about an axis as JSON of the parameters that they are created with.
+
+{"odl": "ConeBeamGeometry", "angles": [rad, ...], "dpart": {"min_pt": [u, v], "max_pt": [u, v], "shape": [columns, rows]},
+ "src_radius": 500, "det_radius": 300, "pitch": 0, "axis": [0, 0, 1], "src_to_det_init": [0, 1, 0],
+ "det_axes_init": [[1, 0, 0], [0, 0, 1]], "offset_along_axis": 0, "translation": [0, 0, 0], "src_shifts": [[s1, s2, s3], ...],
+ "det_shifts": [...]}; shifts are the values of src_shift_func and det_shift_func, one row for all views or one for each.
+"Parallel3dAxisGeometry" has det_pos_init (also the direction of its rays) in place of the radii and src_to_det_init.
+
+Frame: ODL's x, y, z are R, A, S in mm. With e = src_to_det_init and R the rotation by the angle about the axis (right hand):
+    source = translation + R (-src_radius e + s1 (-e) + s2 e x axis) + (s3 + offset_along_axis + pitch angle / (2 pi)) axis
+    detector = translation + R (det_radius e + s1 e + s2 (-e) x axis) + (s3 + offset_along_axis + pitch angle / (2 pi)) axis
+and column and row run along R det_axes_init. Pixels are the cells of dpart. Curved detectors are not read.
+Formulas: ODL's documentation of ConeBeamGeometry and Parallel3dAxisGeometry.
+"""
+import json
+
+import numpy as np
+
+from ..arrays import norm, to_numpy, unit
+from ..detectors import Flat
+from ..pose import rotation_from_vector
+from ..views import Views
+from . import FormatError
+from .comparing import same_views
+from .fields import Fields, keys_of, read_object
+
+TITLE = "ODL parameters"
+SUFFIXES = (".odl.json",)
+KINDS = ("ConeBeamGeometry", "Parallel3dAxisGeometry")
+_AXIS, _AHEAD, _DETECTOR = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0]), np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+
+
+def recognise(path, head):
+    return "odl" in keys_of(head)
+
+
+def read(path):
+    return _views(read_object(path))
+
+
+def write(path, views):
+    """Writes flat views whose detector keeps its direction but for a rotation about S; sources and detectors may be anywhere (shifts).
+
+    One pixel pitch is needed; times and weights are lost, and the depth of a parallel beam's detector before the axis.
+    """
+    if not isinstance(views.surface, Flat):
+        raise FormatError(f"only flat ODL detectors are written, not a {type(views.surface).__name__}")
+    document = _parallel_document(views) if views.source is None else _cone_document(views)
+    document = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in document.items()}
+    if not same_views(_views(Fields("ODL", document)), views):
+        raise FormatError("ODL's detectors turn about the axis S with the angle and keep one pixel pitch, its parallel rays run along det_pos_init; "
+                          "these views do not")
+    path.write_text(json.dumps(document, indent=1, default=float), encoding="utf-8")
+
+
+def _views(fields):
+    kind = fields.choice("odl", KINDS)
+    if fields.get("det_curvature_radius", None) is not None:
+        raise FormatError(f"{fields.where}: 'det_curvature_radius': curved ODL detectors cannot be read; give a flat one")
+    angles = fields.array("angles", (None,))
+    if not len(angles):
+        raise FormatError(f"{fields.where}: 'angles' is empty")
+    axis = _direction(fields, "axis", _AXIS)
+    if abs(axis - _AXIS).max() > 1e-12:
+        for name in ("det_axes_init", "src_to_det_init" if kind == KINDS[0] else "det_pos_init"):
+            if name not in fields:
+                raise FormatError(f"{fields.where}: '{name}' is missing; it is needed where the axis is not (0, 0, 1)")
+    turn = rotation_from_vector(angles[:, None] * axis)
+    u, v = np.einsum("nij,kj->kni", turn, unit(fields.array("det_axes_init", (2, 3), _DETECTOR)))
+    low, cell, (cols, rows) = _cells(fields)
+    origin_of = low[0] * u + low[1] * v
+    translation = fields.array("translation", (3,), np.zeros(3))
+    if kind == "Parallel3dAxisGeometry":
+        ahead = fields.array("det_pos_init", (3,), _AHEAD)
+        beam = {"direction": np.einsum("nij,j->ni", turn, _direction(fields, "det_pos_init", _AHEAD))}
+        centre = np.einsum("nij,j->ni", turn, ahead) + translation
+    else:
+        beam, centre = _cone(fields, angles, turn, axis, translation)
+    return Views(**beam, origin=centre + origin_of, u=cell[0] * u, v=cell[1] * v, shape=(rows, cols))
+
+
+def _cone(fields, angles, turn, axis, translation):
+    e = _direction(fields, "src_to_det_init", _AHEAD)
+    aside = np.cross(e, axis)
+    along = fields.number("offset_along_axis", 0.0) + fields.number("pitch", 0.0) * angles / (2 * np.pi)
+    places = []
+    for sign, radius, name in ((-1, "src_radius", "src_shifts"), (1, "det_radius", "det_shifts")):
+        shift = fields.per_view(name, 3, np.zeros((1, 3)))
+        if len(shift) not in (1, len(angles)):
+            raise FormatError(f"{fields.where}: '{name}' has {len(shift)} rows for {len(angles)} angles")
+        local = (sign * (fields.number(radius) + shift[:, :1])) * e - sign * shift[:, 1:2] * aside
+        places.append(translation + np.einsum("nij,nj->ni", turn, np.broadcast_to(local, (len(angles), 3)))
+                      + (shift[:, 2] + along)[:, None] * axis)
+    return {"source": places[0]}, places[1]
+
+
+def _cells(fields):
+    """(centre of the first cell, cell sides, (columns, rows)) of dpart; u comes first."""
+    part = Fields(f"{fields.where}: dpart", fields.get("dpart"))
+    low, high = part.array("min_pt", (2,)), part.array("max_pt", (2,))
+    shape = [Fields(part.where, {"shape": n}).count("shape") for n in part.array("shape", (2,)).tolist()]
+    cell = (high - low) / shape
+    if not (cell > 0).all():
+        raise FormatError(f"{part.where}: 'max_pt' {high.tolist()} must lie above 'min_pt' {low.tolist()}")
+    return low + cell / 2, cell, shape
+
+
+def _direction(fields, name, default):
+    vector = fields.array(name, (3,), default)
+    if not norm(vector) > 0:
+        raise FormatError(f"{fields.where}: '{name}' has the length 0; expected a direction")
+    return vector / norm(vector)
+
+
+def _common(views, kind):
+    u, v = to_numpy(views.u), to_numpy(views.v)
+    half = [n * norm(a[0]) / 2 for n, a in zip(views.shape[::-1], (u, v))]
+    flat = u if norm(u[0, :2]) > norm(v[0, :2]) else v
+    angles = np.unwrap(np.arctan2(flat[:, 1], flat[:, 0]))
+    return {"odl": kind, "angles": angles - angles[0], "axis": _AXIS, "det_axes_init": np.stack([unit(u)[0], unit(v)[0]]),
+            "dpart": {"min_pt": [-h for h in half], "max_pt": half, "shape": list(views.shape[::-1])}}
+
+
+def _cone_document(views):
+    document = _common(views, "ConeBeamGeometry")
+    back = rotation_from_vector(-document["angles"][:, None] * _AXIS)
+    source, centre = (np.einsum("nij,nj->ni", back, to_numpy(a)) for a in (views.source, views.centre))
+    e = np.append((centre - source)[0, :2], 0.0)
+    e = e / norm(e) if norm(e) > 0 else _AHEAD
+    radii = max(-source[0] @ e, 0.0), max(centre[0] @ e, 0.0)
+    span = document["angles"][-1]
+    pitch = (source[-1, 2] - source[0, 2]) / span * 2 * np.pi if abs(span) > 1e-3 else 0.0
+    along = source[0, 2] + pitch * document["angles"] / (2 * np.pi)
+    document |= {"src_to_det_init": e, "src_radius": radii[0], "det_radius": radii[1], "pitch": pitch, "offset_along_axis": source[0, 2]}
+    for sign, place, radius, name in ((-1, source, radii[0], "src_shifts"), (1, centre, radii[1], "det_shifts")):
+        document[name] = np.stack([sign * (place @ e) - radius, -sign * (place @ np.cross(e, _AXIS)), place[:, 2] - along], -1)
+    return document
+
+
+def _parallel_document(views):
+    document = _common(views, "Parallel3dAxisGeometry")
+    direction, centre = to_numpy(views.direction)[0], to_numpy(views.centre)[0]
+    part, offset = document["dpart"], document["det_axes_init"] @ centre
+    part["min_pt"], part["max_pt"] = (offset + part["min_pt"]).tolist(), (offset + part["max_pt"]).tolist()
+    return document | {"det_pos_init": max(centre @ direction, 1.0) * direction}
