@@ -54,6 +54,8 @@ class ProjectionSet:
         if self.views is not None and (len(self.views), self.views.shape) != (self.count, tuple(self.shape)):
             raise ProjectionError(f"{self.source}: the geometry has {len(self.views)} views of {_size(self.views.shape)} pixels, the projections are "
                                   f"{self.count} of {_size(self.shape)}; give the geometry of this scan.")
+        if self.exposure is not None and np.shape(self.exposure) != (self.count,):
+            raise ProjectionError(f"{self.source}: {np.size(self.exposure)} values of exposure for {self.count} projections; expected one for each.")
         for name in ("dark", "flat", "flat_after"):
             image = getattr(self, name)
             if image is not None and np.shape(image) != tuple(self.shape):

@@ -1,5 +1,7 @@
 """Folders of pictures: order, angles, dark and flat images, EDF, and what is refused."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -12,6 +14,7 @@ from XRayTomoLib.io.projections import ProjectionError, open_projections, recogn
 from XRayTomoLib.io.projections.hints import angles_from, circular_views, read_angles
 from XRayTomoLib.io.projections.pixels import Picture, natural_order
 
+WRIST = Path(__file__).resolve().parents[5] / "shared/data/wrist"
 relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -144,3 +147,12 @@ def test_circular_views_against_the_formula(angle, axis_col, axis_row, flip, rev
     m = 800 / (500 + depth) if cone else 1.0
     col = axis_col + (-1 if flip else 1) * m * t / 0.5
     np.testing.assert_allclose(views.project([point])[0, 0], [axis_row - m * z / 0.75, col], atol=1e-7)
+
+
+@pytest.mark.skipif(not WRIST.exists(), reason="shared/data/wrist is not there")
+def test_wrist():
+    """LZW pictures of real cameras; the folder holds pictures of different sizes, which is said when they are read."""
+    stack = open_projections(WRIST / "xr_rad_uln_cam01_UND.0099.tif", "images")
+    assert (len(stack), stack.shape, stack.dtype) == (1, (1760, 1760), np.uint8) and stack[0].std() > 10
+    with pytest.raises(ProjectionError, match="cropped.tif: [0-9]+ pages; expected one in each of several pictures"):
+        open_projections(WRIST).to_array()
