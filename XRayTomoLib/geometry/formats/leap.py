@@ -157,9 +157,10 @@ def _cone_document(views):
     across = np.stack([np.sin(f), -np.cos(f)], -1)
     sod = (source[0, :2] * [np.cos(f[0]), np.sin(f[0])]).sum()
     span = f[-1] - f[0]
+    pitch = (source[-1, 2] - source[0, 2]) / span if abs(span) > 1e-3 else 0.0
     document = _document(views, "cone", f)
     document |= {"sod": sod, "sdd": float(views.sdd_mm[0]), "tau": (source[0, :2] * across[0]).sum(),
-                 "tiltAngle": np.degrees(np.arcsin(unit(u)[0, 2])), "helicalPitch": (source[-1, 2] - source[0, 2]) / span if abs(span) > 1e-3 else 0.0}
+                 "tiltAngle": np.degrees(np.arcsin(unit(u)[0, 2])), "helicalPitch": pitch}
     if isinstance(views.surface, Cylindrical):
         sdd = views.surface.radius_mm
         document |= {"detectorType": "curved", "sdd": sdd, "pixelWidth": abs(sdd) * np.tan(norm(u)[0] / abs(sdd))}
