@@ -3,33 +3,26 @@
 Y. Cho, D. J. Moseley, J. H. Siewerdsen, D. A. Jaffray, Med. Phys. 32, 2005; F. Noo et al., Phys. Med. Biol. 45, 2000; Hartley and Zisserman,
 Multiple View Geometry, 2nd ed., 2004, chapters 7 and 18.
 """
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from ..geometry import Views, pose_about, rotation_from_vector
 from ..geometry.arrays import cross, to_numpy, unit
 from ..jobs import Step, provenance, sha256_of
-from ..options import option, values_of
+from ..options import values_of
 from . import least_squares
 from .balls import measured_balls
 from .camera import intrinsics, views_from_balls
 from .misalignment import UNITS, check_names, misaligned, rotation_axis, shift_in_pixels, shifts_in_pixels
+from .options import BallOptions
 from .result import CalibrationError, CalibrationResult, Parameter, checked_projections
 
-FREE = ("each view", "shared detector", "whole scan")
 FEWEST = 4              # balls that a view must show to take part in a fit of the whole scan
 OUTLIER = 4.0           # 1 in 70,000 normal errors in two directions is farther out
 STEP = 1e-4             # of central differences, mm, rad or deg
 POSE = ("turn R", "turn A", "turn S", "move R", "move A", "move S")
 INTRINSICS = (("sdd_mm", "mm"), ("principal_col", "px"), ("principal_row", "px"))
-
-
-@dataclass(frozen=True)
-class BallOptions:
-    free: str = option("shared detector", "What is free", "each view: source and detector; shared detector: poses of one source and detector; "
-                       "whole scan: the misalignment of a circular scan and the phantom's pose", choices=FREE)
-    iterations: int = option(40, "Iterations", "at most", minimum=1, maximum=500)
 
 
 def calibrate_balls(projections, views, phantom, options=None, scan=("shift_u_mm", "in_plane_deg", "tilt_deg", "slant_deg")):
@@ -62,7 +55,7 @@ def calibrate_balls(projections, views, phantom, options=None, scan=("shift_u_mm
 
 
 def _whole_scan(places, views, phantom, scan):
-    check_names(scan)
+    check_names(scan, views)
     if "angle_deg" in scan:
         raise CalibrationError("angle_deg cannot be told from a turn of the phantom, whose pose is found with it; leave it out.")
     rotation_axis(views)

@@ -5,25 +5,18 @@ import numpy as np
 
 from ..geometry.arrays import norm, to_numpy
 from ..jobs import Step, provenance, sha256_of
-from ..options import option, values_of
+from ..options import values_of
 from . import least_squares
 from .conjugate import Conjugates, correlated_samples, differences, pitch_at_axis, scan_shift, source_radius
 from .misalignment import UNITS, axis_column, misaligned, rotation_axis, shifts_in_pixels
+from .options import CentreOptions
 from .result import CalibrationError, CalibrationResult, Parameter, checked_projections
 from .sharpness import Sharpness, sharpest
 
-BY = ("conjugate rays", "sharpness")
 MOST_HEIGHTS = 24
 SEARCH_VOXELS = 96
 LEAST_GAP_DEG = 60.0
 FEWEST_ROWS = 8         # below it the detector's in-plane rotation is not looked for
-
-
-@dataclass(frozen=True)
-class CentreOptions:
-    by: str = option("conjugate rays", "Criterion", "differences of conjugate rays, or sharpness of a reconstruction", choices=BY)
-    in_plane: bool = option(True, "In-plane rotation", "look for the detector's rotation about its normal, too")
-    search_share: float = option(0.25, "Search range", "largest shift looked for, in parts of the detector's width", minimum=0.0, maximum=0.5)
 
 
 def calibrate_centre(projections, views, options=None):

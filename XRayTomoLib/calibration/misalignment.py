@@ -24,8 +24,11 @@ UNITS = {
 DIFFERENCE = 1e-4               # step of central differences, mm or deg
 
 
-def check_names(names):
+def check_names(names, views=None):
+    """CalibrationError for a name that is none of UNITS, or means nothing for the beam of `views`."""
     for name in names:
+        if views is not None and views.source is None and name in ("sdd_change_mm", "sod_change_mm"):
+            raise CalibrationError(f"{name} changes nothing in projections of parallel rays; leave it out.")
         if name not in UNITS:
             raise CalibrationError(f"'{name}' is no parameter of a scan; expected some of: {', '.join(UNITS)}.")
 

@@ -1,26 +1,18 @@
 """Geometry from projections of a known volume: Gauss-Newton through the derivatives of the ray tracer."""
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-import torch
 
 from ..geometry import FreePixels
 from ..geometry.arrays import norm, to_numpy
 from ..jobs import Step, provenance, sha256_of
-from ..options import option, values_of
-from ..tracing import Projector
+from ..options import values_of
 from . import least_squares
 from .misalignment import DIFFERENCE, UNITS, check_names, misaligned, rotation_axis, shifts_in_pixels
+from .options import RefineOptions
 from .result import CalibrationError, CalibrationResult, Parameter, checked_projections
 
 RAYS_AT_ONCE = 1 << 18
-
-
-@dataclass(frozen=True)
-class RefineOptions:
-    levels: int = option(2, "Coarse levels", "times that the detector is binned by 2 before the full resolution", minimum=0, maximum=6)
-    iterations: int = option(15, "Iterations", "at most, on each level", minimum=1, maximum=200)
-    method: str = option("joseph", "Projector", "how the volume is traced", choices=("joseph", "trilinear", "siddon"))
 
 
 def calibrate_refine(projections, views, mu, grid, scan=("shift_u_mm", "in_plane_deg"), view=(), options=None):
@@ -34,8 +26,9 @@ def calibrate_refine(projections, views, mu, grid, scan=("shift_u_mm", "in_plane
     options = options or RefineOptions()
     scan, view = tuple(scan), tuple(view)
     p = checked_projections(projections, views)
-    _check_parameters(scan, view)
+    _check_parameters(scan, view, views)
     axis = rotation_axis(views) if "angle_deg" in (*scan, *view) else None
+    import torch
     volume = torch.as_tensor(mu, dtype=torch.float32)
     if tuple(volume.shape) != tuple(grid.shape):
         raise CalibrationError(f"the volume has {tuple(volume.shape)} voxels (k, j, i), its grid {tuple(grid.shape)}; give the volume's own grid.")
@@ -49,8 +42,8 @@ def calibrate_refine(projections, views, mu, grid, scan=("shift_u_mm", "in_plane
     return _result(p, views, volume, scan, view, axis, options, fit, float(np.sqrt(np.mean(np.square(np.concatenate(before))))))
 
 
-def _check_parameters(scan, view):
-    check_names((*scan, *view))
+def _check_parameters(scan, view, views):
+    check_names((*scan, *view), views)
     if not scan and not view:
         raise CalibrationError("no parameter was chosen; give some that all views share, or that each view has of its own.")
     twice = sorted(set(scan) & set(view))
@@ -96,6 +89,9 @@ def _traced(views, volume, grid, method, derivatives, reach):
 
     Parallel rays are given ends of their own, so that the derivatives have a fixed meaning.
     """
+    import torch
+
+    from ..tracing import Projector
     if reach is not None:
         start, end = views.rays(reach)
         views = replace(views, direction=None, source=np.zeros(3), surface=FreePixels(end, start))

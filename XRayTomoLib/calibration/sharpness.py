@@ -6,11 +6,9 @@ leaves negative values beside the object, and positive ones that make up for the
 for this comparison alone, of parallel rays.
 """
 import numpy as np
-import torch
 
 from ..geometry.arrays import norm, to_numpy
 from ..grids import CartesianGrid
-from ..tracing import backproject_voxels
 from .conjugate import pitch_at_axis
 from .misalignment import misaligned
 
@@ -24,12 +22,13 @@ class Sharpness:
     def __init__(self, projections, views, axis, slices=3, voxels=256):
         self.views, self.axis = views, axis
         self.grid = _slices_across(views, axis, slices, min(views.shape[1], voxels))
-        self.filtered = torch.from_numpy(_filtered(projections, 0.8 * views.shape[1] / self.grid.shape[1]))
+        self.filtered = _filtered(projections, 0.8 * views.shape[1] / self.grid.shape[1])
         self.inside = _inscribed(self.grid.shape[1:])
         self.nominal = 1.0
         self.nominal = self({})
 
     def __call__(self, changes):
+        from ..tracing import backproject_voxels
         volume = backproject_voxels(self.filtered, self.grid, misaligned(self.views, changes, self.axis)).numpy()
         values = volume[:, self.inside].astype(np.float64)
         return float(max(values.sum(), 0.0) / abs(values).sum() / self.nominal)

@@ -27,7 +27,7 @@ def test_shift_and_in_plane_rotation_are_those_of_a_carm():
 
 def test_distances_are_those_of_a_carm():
     expected = circle(CArm(410.0, 307.0, 5, 8, PITCH_MM, PITCH_MM), 6)
-    assert np.allclose(vectors(misaligned(cone_scan(**SMALL), {"sdd_mm": 10.0, "sod_mm": 7.0})), vectors(expected), atol=1e-12)
+    assert np.allclose(vectors(misaligned(cone_scan(**SMALL), {"sdd_change_mm": 10.0, "sod_change_mm": 7.0})), vectors(expected), atol=1e-12)
 
 
 def test_tilt_turns_about_u_and_slant_about_v():
@@ -67,7 +67,7 @@ def test_what_is_no_circular_scan_is_refused():
         rotation_axis(cone_scan(1, 4, 6)[[0, 0, 0, 0]])
     crooked = cone_scan(8, 4, 6)
     with pytest.raises(CalibrationError, match="about one axis"):
-        rotation_axis(misaligned(crooked, {"sod_mm": np.arange(8.0)}))
+        rotation_axis(misaligned(crooked, {"sod_change_mm": np.arange(8.0)}))
     with pytest.raises(CalibrationError, match="shift_mm.*expected some of"):
         misaligned(crooked, {"shift_mm": 1.0})
     assert all(name.endswith(unit) for name, unit in UNITS.items())
