@@ -128,6 +128,8 @@ class XRayTomoParameterNode:
     stackFile: str = ""
     projectionsPath: str = ""
     projectionsReader: str = ""
+    importedStackFile: str = ""
+    importedGeometry: slicer.vtkMRMLTextNode
 
     # Geometry checks
     checkPoints: slicer.vtkMRMLMarkupsFiducialNode
@@ -294,6 +296,21 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
 
         request = scan_request(volumeNode, geometryNode, method, attenuation, path)
         return simulate(request, volumeNode, geometryNode, outputNode, progress)
+
+    def importProjections(self, path, reader=None, name=None, stackPath=None, normalisation=None, progress=None, **hints):
+        """(stack node of line integrals, geometry node or None) of a scanner's file or folder.
+
+        reader: a name of XRayTomoLib.io.projections.READERS, by default as recognised. hints: what the files do not say (angles="0:360",
+        pitch_mm=0.4, sdd_mm=1500, sod_mm=1000, geometry="g.json", kind, dark, flat, i0 ...). normalisation: dictionary of Normalisation.
+        stackPath: a .nrrd file that holds the stack instead (needed above 2 GB).
+        """
+        from XRayTomoLib import jobs
+        from XRayTomoLib.io.projections.normalise import Normalisation
+        from XRayTomoLib.mrml.projection_import import import_now
+        from XRayTomoLib.options import make
+
+        options = make(Normalisation, normalisation or {})
+        return import_now(path, reader, name, stackPath, options, hints, lambda job: jobs.run(job, progress))
 
     def checkGeometry(self, geometryNode, pointsNode, observedNode=None):
         """Where each view shows the points of a markups node (XRayTomoLib.geometry.check.GeometryCheck, with report()).

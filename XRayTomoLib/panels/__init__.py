@@ -1,10 +1,13 @@
 """The panel, one file a section. A section is one class on the base of section.py; the panel shows those listed here, in this order."""
 
 from .geometry_checks import GeometryChecksSection
+from .import_projections import ImportProjectionsSection
 from .radiograph import RadiographSection
 from .scan import ScanSection
 from .source_detector import SourceDetectorSection
 from .trajectory import TrajectorySection
 from .volume import VolumeSection
 
-SECTIONS = (VolumeSection, SourceDetectorSection, RadiographSection, TrajectorySection, ScanSection, GeometryChecksSection)
+SECTIONS = (
+    VolumeSection, SourceDetectorSection, RadiographSection, TrajectorySection, ScanSection, ImportProjectionsSection, GeometryChecksSection,
+)  # fmt: skip
