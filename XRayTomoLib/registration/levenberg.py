@@ -27,30 +27,31 @@ class Residuals:
         self.case = case
         self.parts = [LocalNormalisation(x.image, x.mask, max(2, min(radius, min(x.image.shape) // 2)), floor) for x in case.xrays]
 
+    def terms(self, pose):
+        """Per X-ray the weights, residuals [rows, cols] and derivatives [rows, cols, 6] at `pose`."""
+        for index, part in enumerate(self.parts):
+            r, J = part.linearised(*self.case.render_with_jacobian(pose, index))
+            yield ROBUST / r.abs().clamp_min(ROBUST), r, J
+
     def at(self, pose):
         """The Linearisation at `pose`; each X-ray counts alike."""
         cost, H, g = 0.0, np.zeros((6, 6)), np.zeros(6)
-        for index, part in enumerate(self.parts):
-            image, jacobian = self.case.render_with_jacobian(pose, index)
-            r, J = part.linearised(image, jacobian)
-            weight, value = self._robust(r, part)
-            J, r = J.reshape(-1, 6), r.reshape(-1)
-            weighted = J * weight.reshape(-1, 1)
+        for part, (weight, r, J) in zip(self.parts, self.terms(pose)):
+            J, weighted = J.reshape(-1, 6), (J * weight[..., None]).reshape(-1, 6)
             H += (weighted.T @ J).double().numpy() / part.count
-            g += (weighted.T @ r).double().numpy() / part.count
-            cost += value / part.count
+            g += (weighted.T @ r.reshape(-1)).double().numpy() / part.count
+            cost += float(_huber(r).sum()) / part.count
         return Linearisation(cost, H, g)
-
-    def _robust(self, r, part):
-        """Weights and cost of Huber's function beyond ROBUST times 1 (z has unit spread)."""
-        size = r.abs()
-        weight = (ROBUST / size.clamp_min(ROBUST))
-        value = torch.where(size <= ROBUST, 0.5 * r * r, ROBUST * size - 0.5 * ROBUST ** 2)
-        return weight, float((value * part.mask).sum())
 
     def correlation(self, poses):
         """Mean local NCC over the X-rays at each of the poses [n, 4, 4]: numpy [n]."""
         return np.mean([part.correlation(self.case.render(poses, i)).numpy() for i, part in enumerate(self.parts)], 0)
+
+
+def _huber(r):
+    """Huber's function: r^2 / 2 up to ROBUST, linear beyond; z has unit spread."""
+    size = r.abs()
+    return torch.where(size <= ROBUST, 0.5 * r * r, ROBUST * size - 0.5 * ROBUST ** 2)
 
 
 def optimise(residuals, pose, iterations=30, stop_mm=0.01, damping=1e-3):
