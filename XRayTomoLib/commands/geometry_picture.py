@@ -16,14 +16,13 @@ def draw(path, views, view=0, isocentre_ras=(0.0, 0.0, 0.0)):
     if not 0 <= view < len(views):
         raise GeometryError(f"view {view}: expected 0 to {len(views) - 1}")
     outlines = {i: _outline(views[i]) for i in {view, *np.linspace(0, len(views) - 1, min(len(views), FAINT)).astype(int).tolist()}}
-    sources = _starts(views) if views.source is None else to_numpy(views.source)
     figure = Figure(figsize=(9, 8), dpi=110, layout="constrained")
     axes = figure.add_subplot(projection="3d")
     for i, outline in outlines.items():
         axes.plot(*outline.T, color=COLOURS["detector"], alpha=1.0 if i == view else 0.2, linewidth=1.8 if i == view else 0.8)
-    axes.plot(*sources.T, "." if views.source is None else ".-", color=COLOURS["source"], linewidth=0.8, markersize=3,
-              label="sources" if views.source is not None else "directions of the parallel rays (starts)")
-    _draw_view(axes, views[view], outlines[view], sources[view])
+    if views.source is not None:
+        axes.plot(*to_numpy(views.source).T, ".-", color=COLOURS["source"], linewidth=0.8, markersize=3, label="sources")
+    _draw_view(axes, views[view], outlines[view])
     axes.plot(*np.array(isocentre_ras, float)[:, None], "k+", markersize=12, label="isocentre")
     axes.set(xlabel="R (mm)", ylabel="A (mm)", zlabel="S (mm)", title=f"{len(views)} views; view {view} solid")
     axes.set_aspect("equal")
@@ -31,12 +30,16 @@ def draw(path, views, view=0, isocentre_ras=(0.0, 0.0, 0.0)):
     figure.savefig(path, format="png")
 
 
-def _draw_view(axes, one, outline, source):
+def _draw_view(axes, one, outline):
     first = to_numpy(one.surface.at(one, np.zeros((1, 1)), np.zeros((1, 1))))[0, 0]
     corners = outline[:-1:EDGE - 1]
-    for corner in corners:
-        axes.plot(*np.stack([source, corner]).T, color=COLOURS["source"], alpha=0.35, linewidth=0.8)
-    axes.plot(*source[:, None], "o", color=COLOURS["source"], markersize=7)
+    if one.source is None:
+        starts = corners - 2 * one.sdd_scale() * to_numpy(one.direction)
+    else:
+        starts = np.broadcast_to(to_numpy(one.source), corners.shape)
+        axes.plot(*starts[0][:, None], "o", color=COLOURS["source"], markersize=7)
+    for start, corner in zip(starts, corners):
+        axes.plot(*np.stack([start, corner]).T, color=COLOURS["source"], alpha=0.35, linewidth=0.8)
     axes.plot(*first[:, None], "s", color="black", markersize=5, label="pixel (0, 0)")
     for name, vector, count in (("u", one.u, one.shape[1]), ("v", one.v, one.shape[0])):
         vector = to_numpy(vector)[0]
@@ -56,8 +59,3 @@ def _outline(one):
     r = np.rint(np.concatenate([still, go, still + 1, 1 - go, [0]]) * (rows - 1))[None]
     c = np.rint(np.concatenate([go, still + 1, 1 - go, still, [0]]) * (cols - 1))[None]
     return to_numpy(one.surface.at(one, r, c))[0]
-
-
-def _starts(views):
-    """Points before the detectors from which parallel rays come, at the distance of the scene's size."""
-    return to_numpy(views.centre) - 2 * views.sdd_scale() * to_numpy(views.direction)

@@ -1,5 +1,6 @@
 """xraytomo geometry: made, converted, checked and drawn; one sentence for everything else."""
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from XRayTomoLib.cli import main
 from XRayTomoLib.commands.option_arguments import add_option_arguments, values_from
 from XRayTomoLib.commands.points import read_points
 from XRayTomoLib.commands.trajectories import _parser
-from XRayTomoLib.geometry import carm
+from XRayTomoLib.geometry import FreePixels, carm
+from XRayTomoLib.geometry.detectors import Panels, Polar
 from XRayTomoLib.geometry.formats import FORMATS, read_geometry, write_geometry
 from XRayTomoLib.geometry.trajectories import TRAJECTORIES, Helix, Jitter
 from XRayTomoLib.options import make
@@ -107,6 +109,20 @@ def test_the_picture_is_drawn(tmp_path, scan):
     assert run("show", scan, "--png", tmp_path / "scene.png", "--view", 2) == 0
     data = (tmp_path / "scene.png").read_bytes()
     assert data.startswith(b"\x89PNG") and len(data) > 10_000
+
+
+@pytest.mark.parametrize("surface", [Polar((2.0, 3.0), 4.0, 2.0, 0.0, 30.0), Panels.on_arc((6, 8), 2, 1500.0, (1.0, 1.0)), "free", "parallel"],
+                         ids=["polar", "panels", "free", "parallel"])
+def test_every_kind_of_views_is_drawn(tmp_path, surface):
+    pytest.importorskip("matplotlib")
+    views = carm("Linac CBCT panel").resampled(6, 8).views(np.arange(5) * 20.0)
+    if surface == "parallel":
+        views = replace(views, source=None, direction=views.centre - views.source)
+    else:
+        views = replace(views, surface=FreePixels(views.rays()[1]) if surface == "free" else surface)
+    write_geometry(tmp_path / "g.json", views)
+    assert run("show", tmp_path / "g.json", "--png", tmp_path / "scene.png") == 0
+    assert (tmp_path / "scene.png").stat().st_size > 10_000
 
 
 def test_formats_are_listed(capsys):

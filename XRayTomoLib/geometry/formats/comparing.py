@@ -3,7 +3,7 @@ import numpy as np
 
 from ..arrays import norm, to_numpy
 
-ROUNDING = 1e-11
+ROUNDING = 1e-12
 
 
 def same_views(found, views):

@@ -27,12 +27,13 @@ _OLD = {"proj_geometry": "geometry", "proj_nangles": "numAngles", "proj_nrows": 
         "proj_pwidth": "pixelWidth", "proj_crow": "centerRow", "proj_ccol": "centerCol", "proj_arange": "angularRange", "proj_phis": "phis",
         "proj_sod": "sod", "proj_sdd": "sdd", "proj_tau": "tau", "proj_helicalpitch": "helicalPitch", "proj_srcpos": "sourcePositions",
         "proj_modcenter": "moduleCenters", "proj_rowvec": "rowVectors", "proj_colvec": "colVectors"}
+_STEEPEST = 1e9          # mm in a radian; a steeper rise between views is no helix
 _TEXTS = ("geometry", "detectorType")
 _MODULAR = ("sourcePositions", "moduleCenters", "rowVectors", "colVectors")
 
 
 def recognise(path, head):
-    return re.search(rb"^\s*(geometry|proj_geometry)\s*[=:]\s*\w+", head, re.MULTILINE) is not None
+    return re.search(rb"^[ \t]*(proj_)?geometry[ \t]*=[ \t]*(parallel|fan|cone|modular)", head, re.MULTILINE | re.IGNORECASE) is not None
 
 
 def read(path):
@@ -157,7 +158,8 @@ def _cone_document(views):
     across = np.stack([np.sin(f), -np.cos(f)], -1)
     sod = (source[0, :2] * [np.cos(f[0]), np.sin(f[0])]).sum()
     span = f[-1] - f[0]
-    pitch = (source[-1, 2] - source[0, 2]) / span if abs(span) > 1e-3 else 0.0
+    rise = source[-1, 2] - source[0, 2]
+    pitch = rise / span if abs(rise) < _STEEPEST * abs(span) else 0.0
     document = _document(views, "cone", f)
     document |= {"sod": sod, "sdd": float(views.sdd_mm[0]), "tau": (source[0, :2] * across[0]).sum(),
                  "tiltAngle": np.degrees(np.arcsin(unit(u)[0, 2])), "helicalPitch": pitch}

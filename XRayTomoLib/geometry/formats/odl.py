@@ -26,6 +26,7 @@ from .fields import Fields, keys_of, read_object
 
 TITLE = "ODL parameters"
 SUFFIXES = (".odl.json",)
+_STEEPEST = 1e9          # mm in a radian; a steeper rise between views is no helix
 KINDS = ("ConeBeamGeometry", "Parallel3dAxisGeometry")
 _AXIS, _AHEAD, _DETECTOR = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0]), np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
@@ -129,7 +130,8 @@ def _cone_document(views):
     e = e / norm(e) if norm(e) > 0 else _AHEAD
     radii = max(-source[0] @ e, 0.0), max(centre[0] @ e, 0.0)
     span = document["angles"][-1]
-    pitch = (source[-1, 2] - source[0, 2]) / span * 2 * np.pi if abs(span) > 1e-3 else 0.0
+    rise = source[-1, 2] - source[0, 2]
+    pitch = rise / span * 2 * np.pi if abs(rise) < _STEEPEST * abs(span) else 0.0
     along = source[0, 2] + pitch * document["angles"] / (2 * np.pi)
     document |= {"src_to_det_init": e, "src_radius": radii[0], "det_radius": radii[1], "pitch": pitch, "offset_along_axis": source[0, 2]}
     for sign, place, radius, name in ((-1, source, radii[0], "src_shifts"), (1, centre, radii[1], "det_shifts")):
