@@ -125,21 +125,20 @@ def test_parallel_rays_and_a_phantom_that_stands_askew():
 
 
 def test_bad_input_is_refused_in_one_sentence(faulty):
-    _, p = faulty
+    p, nominal = faulty[1][:3], NOMINAL[:3]
     few = BallPhantom(BALLS.centres[:5], 3.0)
     with pytest.raises(CalibrationError, match=r"view 0 shows \d of 5 balls: .* at least 6"):
-        calibrated(p, phantom=few, free="each view")
+        calibrated(p, nominal, few, free="each view")
     flat = np.array([(x, y, 0) for x in (-20, 0, 20) for y in (-20, 0, 20)], float)
     with pytest.raises(CalibrationError, match="in a plane"):
         projection_matrix(flat, NOMINAL.project(flat)[0])
     noise = np.random.default_rng(0).normal(0, 1, p.shape)
     with pytest.raises(CalibrationError, match="no view shows 4 of the 2 balls"):
-        calibrated(noise, phantom=BallPhantom(BALLS.centres[:2], 3.0))
+        calibrated(noise, nominal, BallPhantom(BALLS.centres[:2], 3.0))
     with pytest.raises(CalibrationError, match="cone beam"):
-        parallel = parallel_scan(4, 144, 144)
-        calibrated(p[:4], parallel, free="each view")
+        calibrated(p, parallel_scan(3, 144, 144), free="each view")
     with pytest.raises(CalibrationError, match="angle_deg"):
-        calibrated(p, scan=("angle_deg",))
+        calibrated(p, nominal, scan=("angle_deg",))
     with pytest.raises(CalibrationError, match=r"expected \[M, 3\]"):
         BallPhantom(np.zeros((4, 2)), 3.0)
     with pytest.raises(CalibrationError, match="more than 0 mm"):
