@@ -52,6 +52,8 @@ def correct(section, **values):
 
 def test_a_stack_with_its_geometry_is_drawn_at_once_and_loaded(section, tmp_path):
     write_stack(tmp_path / "scan.nrrd", LINE_INTEGRALS, VIEWS)
+    assert not section.ui.importProgressBar.isVisible()
+    assert not section.ui.importMessageLabel.isVisible()
     choose(section, tmp_path / "scan.nrrd")
     assert "5 of 6 x 8 pixels" in section.ui.foundLabel.text
     p = section.parameters

@@ -13,8 +13,9 @@ from .detectors import Flat
 from .rotation_axis import rotation_axis
 from .triangulation import nearest_points
 
-_MOST_VIEWS = 72
-_SECTORS = 18
+_STEP_RAD = np.radians(7.5)  # between the views that are looked at
+_FEWEST_VIEWS, _MOST_VIEWS = 48, 240
+_MOST_SECTORS = 18
 
 
 def view_margins(views, points_ras):
@@ -35,9 +36,12 @@ def _pixels_on_flat(views, points_ras):
 
 def field_of_view(views, points_ras):
     """Pixels [P] by which the points [P, 3] are within the region that can be reconstructed; negative outside."""
-    views = views[np.unique(np.linspace(0, len(views) - 1, min(len(views), _MOST_VIEWS)).astype(int))]
+    axis = rotation_axis(views)
+    turned = _turned(views, axis[1]) if axis is not None else np.zeros(1)
+    wanted = int(np.clip(abs(turned).sum() / _STEP_RAD, _FEWEST_VIEWS, _MOST_VIEWS))
+    views = views[np.unique(np.linspace(0, len(views) - 1, min(len(views), wanted)).astype(int))]
     points = np.asarray(points_ras, np.float64)
-    margins, axis = view_margins(views, points), rotation_axis(views)
+    margins = view_margins(views, points)
     if axis is None:
         return margins.min(0)
     sectors = _sectors(views, points, axis[1])
@@ -59,13 +63,26 @@ def region_box(views):
 
 
 def _sectors(views, points, direction):
-    """Sector [N, P] of the ray's direction across the axis, modulo half a turn; fewer sectors where the views are few."""
-    count = int(np.clip(len(views) // 4, 1, _SECTORS))
-    x = unit(np.cross(direction, np.eye(3)[np.argmin(np.abs(direction))]))
-    y = np.cross(direction, x)
+    """Sector [N, P] of the ray's direction across the axis, modulo half a turn; wide enough for two neighbouring views."""
+    step = np.median(abs(_turned(views, direction)))
+    count = int(np.clip(np.pi / (2 * step) + 1e-6 if step < np.pi / 4 else len(views) / 4, 1, _MOST_SECTORS))
+    x, y = _across(direction)
     towards = points[None] - to_numpy(views.source)[:, None] if views.source is not None else to_numpy(views.direction)[:, None] + 0 * points[None]
     turn = np.arctan2(towards @ y, towards @ x) % np.pi
     return np.minimum((turn / np.pi * count).astype(int), count - 1)
+
+
+def _turned(views, direction):
+    """Angles [N - 1] from view to view about the axis, rad."""
+    x, y = _across(direction)
+    ahead = to_numpy(views.centre - views.source if views.source is not None else views.direction)
+    return np.diff(np.unwrap(np.arctan2(ahead @ y, ahead @ x)))
+
+
+def _across(direction):
+    """Two unit vectors perpendicular to the unit vector `direction` and to each other."""
+    x = unit(np.cross(direction, np.eye(3)[np.argmin(np.abs(direction))]))
+    return x, np.cross(direction, x)
 
 
 def _advance(views, start):

@@ -19,6 +19,7 @@ from .volumes import GEOMETRY_ROLE, PROVENANCE_ATTRIBUTE, grid_from_volume
 KINDS = {"coverage": coverage, "completeness": complete_share, "incompleteness": incompleteness_deg}
 NAMES = {"coverage": "coverage", "completeness": "completeness", "incompleteness": "incompleteness (deg)"}
 MOST_VOXELS = 20_000_000
+_MOST_VIEWS = 600  # that are looked at for warnings
 
 
 def box_of_node(node):
@@ -69,13 +70,20 @@ def show_map(values, grid, kind, geometry_node, node=None):
 
 
 def warnings(geometry_node, volume_node, gantry, table_node, device):
-    """Findings (XRayTomoLib.geometry.warnings) of the views round the volume's box and the table's; parallel rays have no gantry."""
+    """Sentences (XRayTomoLib.geometry.warnings) about the views round the volume's box and the table's; parallel rays have no gantry.
+
+    Of very many views only some are looked at, and that is said.
+    """
     views = views_of(geometry_node)
+    step = -(-len(views) // _MOST_VIEWS)
+    views = views[::step]
     box = box_of_node(volume_node) if volume_node is not None else None
     obstacles = {} if table_node is None else {"table": box_of_node(table_node)}
     if box is not None:
         obstacles["patient"] = box
-    return find_problems(views, box, gantry=gantry if views.source is not None else None, obstacles=obstacles, carm=device)
+    found = find_problems(views, box, gantry=gantry if views.source is not None else None, obstacles=obstacles, carm=device)
+    note = [f"Only every {step}th view was looked at; the numbers count those."] if found and step > 1 else []
+    return [finding.sentence for finding in found] + note
 
 
 def _show_colours(node, values):

@@ -44,7 +44,7 @@ def describe_view(views, index):
     ahead = view.centre[0] - source_points(view)[0]
     y = ahead / np.linalg.norm(ahead)
     x = np.cross(y, [0.0, 0.0, 1.0])
-    primary, secondary, _roll = angles_from_gantry(np.stack([x, y, np.cross(x, y)], -1))
+    primary, secondary = (round(angle, 1) + 0.0 for angle in angles_from_gantry(np.stack([x, y, np.cross(x, y)], -1))[:2])
     words = [f"{abs(primary):.1f}° {'LAO' if primary >= 0 else 'RAO'}", f"{abs(secondary):.1f}° {'cranial' if secondary >= 0 else 'caudal'}"]
     times = [] if views.times is None else [f"{float(views.times[int(index)]):.3f} s"]
     return ", ".join([f"View {index} of 0 to {len(views) - 1}: {words[0]}", words[1], *times])

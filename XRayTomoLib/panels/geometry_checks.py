@@ -47,6 +47,7 @@ class GeometryChecksSection(Section):
 
     def update(self):
         p = self.parameters
+        self.job.show()
         self.form.show(Gantry, read_options(p.scanOptions, _GANTRY, Gantry))
         for role in ("checkPoints", "observedPoints"):
             for event in _POINT_EVENTS:
@@ -130,7 +131,7 @@ class GeometryChecksSection(Section):
         try:
             gantry = instance_from_options(p.scanOptions, _GANTRY, Gantry)
             found = coverage.warnings(p.scanGeometry, p.inputVolume, gantry, p.tableRoi, device_from_parameters(p))
-            showProblem(self.ui.warningsLabel, "\n".join(finding.sentence for finding in found))
+            showProblem(self.ui.warningsLabel, "\n".join(found))
         except ValueError as error:
             showProblem(self.ui.warningsLabel, str(error))
 

@@ -50,6 +50,7 @@ class ImportProjectionsSection(Section):
 
     def update(self):
         p = self.parameters
+        self.job.show()
         self._isQuiet = True
         for edit, path in ((self.ui.projectionsPath, p.projectionsPath), (self.ui.importStackPath, p.importedStackFile)):
             if edit.currentPath != path:

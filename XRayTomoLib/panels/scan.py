@@ -34,6 +34,7 @@ class ScanSection(Section):
 
     def update(self):
         p = self.parameters
+        self.job.show()
         if self.ui.stackPath.currentPath != p.stackFile:
             self.ui.stackPath.setCurrentPath(p.stackFile)
         ready = p.inputVolume is not None and p.scanGeometry is not None and not self.panel.sections[0].problem

@@ -22,6 +22,8 @@ class Section:
         self.problem = ""
         self._observed = {}
         self._guiTag = None
+        for button in slicer.util.findChildren(self.widget, className="ctkCollapsibleButton"):
+            button.connect("contentsCollapsed(bool)", self._onCollapsed)
 
     @property
     def parameters(self):
@@ -56,6 +58,15 @@ class Section:
             del self._observed[role]
         if node is not None:
             self._observed[role] = (node, node.AddObserver(event, callback))
+
+    def _onCollapsed(self, collapsed):
+        """A section that opens shows all its children, those too that had nothing to say."""
+        if not collapsed:
+            for label in slicer.util.findChildren(self.widget, className="QLabel"):
+                if not label.text:
+                    label.setVisible(False)
+            if self.parameters is not None and not self.panel.isUpdating:
+                self.update()
 
     def onObservedChange(self, caller=None, event=None):
         """A node that the section follows has changed."""

@@ -49,6 +49,15 @@ def test_a_helix_is_complete_in_its_middle_and_not_beyond_its_ends():
     assert list(field_of_view(views, heights) > 0) == [True, True, True, False]
 
 
+def test_a_helix_has_a_smooth_region_whatever_its_sampling():
+    along = np.stack([np.full(81, 30.0), np.zeros(81), np.linspace(-200, 200, 81)], -1)
+    for count in (180, 1000):
+        inside = field_of_view(Helix(count=count, turns=3.0, pitch_mm=60.0).views(DEVICE), along) > 0
+        assert np.abs(np.diff(inside.astype(int))).sum() == 2
+        ends = 90 + 80 - 30.0  # half the way, half the detector at the axis, less the advance in half a turn that must see the point
+        np.testing.assert_allclose(along[inside, 2][[0, -1]], [-ends, ends], atol=12)
+
+
 def test_the_box_holds_the_region():
     centre, half = region_box(circle(DEVICE, 120, isocentre_ras=(10, 20, 30)))
     np.testing.assert_allclose(centre, (10, 20, 30), atol=1e-6)
