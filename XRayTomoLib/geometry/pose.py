@@ -53,6 +53,24 @@ def rigid_from_twist(w, v):
     return rigid(rotation_from_vector(w), (left @ v[..., None])[..., 0])
 
 
+def twist_from_rigid(matrix):
+    """log of SE(3): (w in rad, v in mm), [..., 3] each, of rigid matrices [..., 4, 4]; exact at zero and at pi.
+
+    v = V^-1 t, V^-1 = I - K/2 + d K^2, d = (1 - (t/2) cot(t/2))/t^2 (Murray, Li, Sastry, 1994, eq. 2.37), its series below t^2 = 1e-4.
+    """
+    xp = namespace(matrix)
+    matrix = float64(matrix, xp)
+    w = vector_from_rotation(matrix[..., :3, :3])
+    t2 = (w * w).sum(-1)
+    small = t2 < 1e-4
+    safe = xp.where(small, xp.ones_like(t2), t2)
+    half = safe ** 0.5 / 2
+    d = xp.where(small, (1 + t2 / 60 * (1 + t2 / 42)) / 12, (1 - half * xp.cos(half) / xp.sin(half)) / safe)
+    k = skew(w)
+    inverse = float64(np.eye(3), xp) - k / 2 + d[..., None, None] * (k @ k)
+    return w, (inverse @ matrix[..., :3, 3:])[..., 0]
+
+
 def quaternion_from_rotation(rotation):
     """Unit quaternions [..., 4] (w, x, y, z), w >= 0, of rotation matrices [..., 3, 3].
 

@@ -14,8 +14,8 @@ from itertools import product
 import numpy as np
 
 from ..arrays import float64, namespace, norm, to_numpy, unit
-from ..parametrisations import rotation_matrices
-from ..pose import quaternion_from_rotation, rigid, rigid_from_twist, vector_from_rotation
+from ..parametrisations import rotation_matrices, rotation_parameters
+from ..pose import rigid, rigid_from_twist
 from ..views import Views
 from . import FormatError
 from .cameras import check_rotations, equal_over_views, require_flat_cone
@@ -58,7 +58,8 @@ def read(path, isocentre_ras=None):
 def write(path, views, parameterization="matrix", convention="ZXY", orientation="AP", isocentre_ras=(0.0, 0.0, 0.0)):
     """Writes the views' poses; all must have the same detector and distance.
 
-    parameterization: matrix, axis_angle, quaternion (w, x, y, z), rotation_6d, rotation_9d or euler_angles (radians, by `convention`).
+    parameterization: matrix, axis_angle, quaternion (w, x, y, z), quaternion_adjugate, rotation_6d, rotation_9d, rotation_10d or euler_angles
+    (radians, by `convention`).
     """
     if orientation not in ORIENTATIONS:
         raise FormatError(f"orientation = {orientation!r}; expected one of {', '.join(map(str, ORIENTATIONS))}")
@@ -73,7 +74,7 @@ def write(path, views, parameterization="matrix", convention="ZXY", orientation=
     if parameterization == "matrix":
         document["rotation"] = rigid(rotation, (rotation @ translation)[..., 0]).tolist()
     else:
-        document["rotation"] = _parameters(rotation, parameterization, convention).tolist()
+        document["rotation"] = rotation_parameters(rotation, parameterization, convention).tolist()
         document["translation"] = translation[..., 0].tolist()
         document |= {"convention": convention, "degrees": False} if parameterization == "euler_angles" else {}
     path.write_text(json.dumps(document, indent=1), encoding="utf-8")
@@ -97,17 +98,6 @@ def views_from_poses(poses, axes, isocentre_ras, sdd, shape, delx, dely, x0, y0,
     u, v = (-delx if reverse_x_axis else delx) * camera[..., 0], -dely * camera[..., 1]
     middle = source + sdd * camera[..., 2] + x0 * camera[..., 0] + y0 * camera[..., 1]
     return Views(source=source, origin=middle - (shape[1] - 1) / 2 * u - (shape[0] - 1) / 2 * v, u=u, v=v, shape=shape)
-
-
-def euler_angles(rotation, convention):
-    """Angles [N, 3] (rad) with R = R_a(angle 0) R_b(angle 1) R_c(angle 2), for three different letters a, b, c of X, Y, Z."""
-    if not isinstance(convention, str) or sorted(convention) != ["X", "Y", "Z"]:
-        raise FormatError(f"convention = {convention!r}: expected the letters X, Y, Z in some order, for example 'ZXY'")
-    i, j, k = ("XYZ".index(letter) for letter in convention)
-    sign = 1.0 if (j - i) % 3 == 1 else -1.0
-    r = rotation
-    return np.stack([np.arctan2(-sign * r[:, j, k], r[:, k, k]), np.arcsin(np.clip(sign * r[:, i, k], -1, 1)),
-                     np.arctan2(-sign * r[:, i, j], r[:, i, i])], 1)
 
 
 def _pose(document, parameterization):
@@ -138,16 +128,3 @@ def _camera(views):
               "x0": ((offset * axes[..., 0]).sum(-1), "principal point"), "y0": ((offset * axes[..., 1]).sum(-1), "principal point")}
     camera = {name: float(equal_over_views(values, TITLE, what, scale if name in ("x0", "y0") else 0.0)) for name, (values, what) in shared.items()}
     return camera | {"height": views.shape[0], "width": views.shape[1]}, axes
-
-
-def _parameters(rotation, parameterization, convention):
-    if parameterization == "euler_angles":
-        return euler_angles(rotation, convention)
-    if parameterization == "axis_angle":
-        return vector_from_rotation(rotation)
-    if parameterization == "quaternion":
-        return quaternion_from_rotation(rotation)
-    if parameterization in ("rotation_6d", "rotation_9d"):
-        return rotation.reshape(len(rotation), 9)[:, :SIZES[parameterization]]
-    raise FormatError(f"parameterization = {parameterization!r} is not written; expected matrix, axis_angle, quaternion, rotation_6d, rotation_9d "
-                      "or euler_angles")
