@@ -8,10 +8,13 @@ import slicer
 import vtk
 
 import XRayTomo
-from XRayTomoLib.geometry import carm, circle
+from XRayTomoLib.geometry import FreePixels, Views, carm, circle
+from XRayTomoLib.geometry.detectors import Panels, Polar
 from XRayTomoLib.geometry.trajectories import TRAJECTORIES
 from XRayTomoLib.mrml import scan_job, stack, trajectory_display
 from XRayTomoLib.mrml.geometry_node import views_from_node, write_geometry
+from XRayTomoLib.mrml.projection import describe_view
+from XRayTomoLib.mrml.trajectory import show_geometry
 
 SMALL = {"rows": 20, "cols": 24, "row_pitch_mm": 12.0, "col_pitch_mm": 12.0}
 
@@ -89,6 +92,39 @@ def test_the_drawn_detector_lies_where_the_pixels_are(logic, surface):
         np.testing.assert_allclose(views.project(inside[None])[0, 0], [t * 20 - 0.5, s * 24 - 0.5], atol=1e-3)
     corner = np.array(shape_of(node, "corner").GetCenter())
     np.testing.assert_allclose(views.project(corner[None])[0, 0], [0, 0], atol=0.05)
+
+
+def parallel():
+    cone = circle(carm("Cios Fusion").resampled(6, 8), 5)
+    return Views(direction=cone.centre - cone.source, origin=cone.origin, u=cone.u, v=cone.v, shape=cone.shape)
+
+
+def of_surface(surface):
+    views = circle(carm("Cios Fusion").resampled(6, 8), 5)
+    return views.with_surface(surface(views))
+
+
+UNUSUAL = {
+    "parallel rays": parallel,
+    "free pixels": lambda: of_surface(lambda views: FreePixels(views.surface.points(views))),
+    "polar": lambda: of_surface(lambda views: Polar((2.5, 3.5), 10.0, 5.0, 0.0, 45.0)),
+    "panels": lambda: of_surface(lambda views: Panels.on_arc((6, 8), 2, 1020.0, [float(a[0]) for a in views.pitch_mm])),
+    "one view": lambda: circle(carm("Cios Fusion").resampled(6, 8), 1),
+}
+
+
+@pytest.mark.parametrize("case", list(UNUSUAL))
+def test_unusual_geometries_are_drawn_exported_and_scanned(logic, case, tmp_path):
+    views = UNUSUAL[case]()
+    node = logic.createTrajectory("circle", count=2, **SMALL)
+    show_geometry(node, views)
+    trajectory_display.show_view(node, len(views) - 1)
+    low_high = np.array(shape_of(node, "detector").GetBounds()).reshape(3, 2)
+    points = views[len(views) - 1].surface.points(views[len(views) - 1]).reshape(-1, 3)
+    assert (points >= low_high[:, 0] - 1e-3).all() and (points <= low_high[:, 1] + 1e-3).all()
+    assert describe_view(views, len(views) - 1).startswith("View")
+    assert logic.importGeometry(logic.exportGeometry(node, tmp_path / "g.json")).GetText() == node.GetText()
+    assert slicer.util.arrayFromVolume(logic.simulateScan(block(), node)).max() > 0
 
 
 def test_a_drawn_curve_is_the_way_of_the_source(logic):
