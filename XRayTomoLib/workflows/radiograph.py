@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..geometry import Flat, FreePixels, GeometryError
+from ..geometry.detectors import Panels
 
 QUANTITIES = {"line integral": lambda p: p, "intensity": lambda p: np.exp(-p), "inverted": lambda p: -np.expm1(-p)}
 _RASTER = 48  # rays in each direction of the detector that look for the volume, with the box's corners and centre
@@ -40,7 +41,17 @@ def coarser(views, factor):
         return views
     if isinstance(views.surface, Flat):
         return views.resampled([max(1, n // factor) for n in views.shape])
-    return views.binned([min(n, factor) for n in views.shape])
+    return _binned(views, factor, factor)
+
+
+def _binned(views, row_factor, col_factor):
+    """Binned by about these factors: no more than there are pixels, and never across the edge between two panels."""
+    rows, cols = views.shape
+    widths = views.surface.cols if isinstance(views.surface, Panels) else ()
+    col_factor = min(cols, col_factor)
+    while any(width % col_factor for width in widths):
+        col_factor -= 1
+    return views.binned((min(rows, row_factor), col_factor))
 
 
 def check_sight(grid, views, name):
@@ -72,7 +83,7 @@ def _raster(views):
     """The views with a few rays all over the detector."""
     if isinstance(views.surface, Flat):
         return views.resampled([min(n, _RASTER) for n in views.shape])
-    return views if isinstance(views.surface, FreePixels) else views.binned([max(1, n // _RASTER) for n in views.shape])
+    return views if isinstance(views.surface, FreePixels) else _binned(views, *(max(1, n // _RASTER) for n in views.shape))
 
 
 def _sees_side(grid, views, shape):

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from XRayTomoLib.geometry import GeometryError, carm, circle
+from XRayTomoLib.geometry import FreePixels, GeometryError, carm, circle
+from XRayTomoLib.geometry.detectors import Panels
 from XRayTomoLib.grids import CartesianGrid
 from XRayTomoLib.io.projections.stacks import open_stack
 from XRayTomoLib.jobs import run
 from XRayTomoLib.physics.attenuation import AttenuationModel
-from XRayTomoLib.workflows.radiograph import radiograph
+from XRayTomoLib.workflows.radiograph import coarser, radiograph
 from XRayTomoLib.workflows.scan import scan, scan_to_array, scan_to_file
 
 GRID = CartesianGrid.centred((12, 14, 16), spacing_mm=8.0)
@@ -64,3 +65,14 @@ def test_a_source_in_the_volume_is_named(values):
     near = replace(VIEWS, source=np.concatenate([VIEWS.source[:4], [[1.0, 2.0, 3.0]], VIEWS.source[5:]]))
     with pytest.raises(GeometryError, match=r"view 4.*RAS \(1, 2, 3\) mm lies inside"):
         run(scan(values, GRID, near, MODEL, lambda *_: None))
+
+
+def test_coarser_views_cover_the_same_area_and_join_no_panels():
+    fine = circle(carm("Cios Fusion").resampled(60, 90), 2)
+    panels = fine.with_surface(Panels.on_arc((60, 90), 3, 1020.0, [float(a[0]) for a in fine.pitch_mm]))
+    assert coarser(fine, 8).shape == (7, 11)
+    assert coarser(panels, 8).surface.cols == (5, 5, 5)
+    assert coarser(panels, 1) is panels
+    assert coarser(fine.with_surface(FreePixels(fine.surface.points(fine))), 8).shape == (60, 90)
+    start, end = coarser(panels, 6).rays()
+    np.testing.assert_allclose(end, panels.rays()[1].reshape(2, 10, 6, 15, 6, 3).mean((2, 4)), atol=1e-9)
