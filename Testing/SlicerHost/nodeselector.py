@@ -176,6 +176,8 @@ class qMRMLNodeComboBox(qMRMLWidget):
         self.setCurrentNodeID(node.GetID() if node else "")
 
     def setCurrentNodeID(self, nodeID):
+        if nodeID == self._id:  # parameters are shown again after every change of any of them
+            return
         self._refresh()
         accepted = nodeID in [node.GetID() for node in self.nodes()]  # as in Slicer: a node that the filter rejects selects nothing
         self._select(nodeID if accepted else "")

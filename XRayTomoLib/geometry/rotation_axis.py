@@ -20,7 +20,7 @@ def rotation_axis(views):
     if len(frames) < 2 or np.abs((frames[:, :, 0] * frames[:, :, 1]).sum(-1)).max() > 1e-6:
         return None
     turns = frames[1:] @ frames[:-1].transpose(0, 2, 1)
-    vectors = np.stack([vector_from_rotation(r) for r in turns])
+    vectors = vector_from_rotation(turns)
     moved = norm(vectors) > _LEAST_TURN_RAD
     if not moved.any():
         return None
