@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from Unit.io.projections import stack_kit as kit
 
 from XRayTomoLib import jobs
+from XRayTomoLib.counts import bad_pixels, line_integral, repair
 from XRayTomoLib.io.projections import ProjectionError, ProjectionSet, open_projections, open_stack
-from XRayTomoLib.io.projections.normalise import Normalisation, bad_pixels, flat_at, line_integral, repair, to_line_integrals
+from XRayTomoLib.io.projections.normalise import Normalisation, flat_at, to_line_integrals
 from XRayTomoLib.options import OptionError, make
 
 TOOTH = Path(__file__).resolve().parents[5] / "shared/data/tooth/tooth.h5"
