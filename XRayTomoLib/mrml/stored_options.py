@@ -10,20 +10,12 @@ import logging
 from ..options import OptionError, options_of
 
 
-def default_values(described):
-    """{option: default} of a dataclass of options, or the values of an instance of one."""
-    options = options_of(described)
-    if isinstance(described, type):
-        return {o.name: o.default for o in options}
-    return {o.name: getattr(described, o.name) for o in options}
-
-
 def read_options(text, name, described):
     """All values of the options of `described` that `text` keeps under `name`; defaults where it keeps none.
 
     A value that is no longer allowed (a scene of another version) is replaced by the default and logged.
     """
-    kept, values = _entries(text).get(name, {}), default_values(described)
+    kept, values = _entries(text).get(name, {}), {o.name: o.default for o in options_of(described)}
     for option in options_of(described):
         if option.name in kept:
             try:

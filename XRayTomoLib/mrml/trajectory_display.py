@@ -99,13 +99,6 @@ def is_group_visible(node, group):
     return any(model is not None and model.GetDisplayNode().GetVisibility() for model in models)
 
 
-def remove_display(node):
-    """Takes all objects of the geometry node out of the scene."""
-    for kind in NAMES:
-        if display_node(node, kind) is not None:
-            slicer.mrmlScene.RemoveNode(display_node(node, kind))
-
-
 def _fingerprint(node):
     return hashlib.sha256(node.GetText().encode()).hexdigest()
 

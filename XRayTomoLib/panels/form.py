@@ -52,11 +52,6 @@ class Form:
         if page is not None:
             page.show(values)
 
-    def setEnabled(self, names):
-        """Leaves only the options `names` of the shown page to the user."""
-        for name, control in self._page.controls.items():
-            control.widget.enabled = name in names
-
     def _pageOf(self, described):
         if described not in self._pages:
             page = _Page(described, self._onChanged)
