@@ -26,7 +26,10 @@ def bad_pixels(image, sigma, least=0.0):
 
 def isolated_pixels(image, sigma):
     """Mask of the pixels of a radiograph [rows, cols] that are not finite or lie outside the range of their eight neighbours by more than
-    `sigma` robust standard deviations of the image about its local medians. Edges lie within that range."""
+    `sigma` robust standard deviations of the image about its local medians. Edges lie within that range.
+
+    Where the image equals its local median (saturated, or a few grey levels) it says nothing of its noise and is left out of it.
+    """
     from scipy.ndimage import maximum_filter, minimum_filter
 
     image = np.asarray(image, np.float64)
@@ -35,7 +38,8 @@ def isolated_pixels(image, sigma):
     ring = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool)
     low = minimum_filter(np.where(broken, np.inf, filled), footprint=ring, mode="mirror")
     high = maximum_filter(np.where(broken, -np.inf, filled), footprint=ring, mode="mirror")
-    noise = NORMAL_MAD * np.median(np.abs(filled - _medians(filled, 1)))
+    difference = np.abs(filled - _medians(filled, 1))
+    noise = NORMAL_MAD * np.median(difference[difference > 0]) if difference.any() else 0.0
     outside = np.maximum(filled - high, low - filled)
     return broken | (np.isfinite(outside) & (outside > sigma * max(noise, 1e-12 * np.abs(filled).max())))
 

@@ -79,6 +79,10 @@ def test_edges_are_no_bad_pixels():
     steps = 5.0 * (R + C > 150) + 0.01 * np.random.default_rng(1).normal(size=R.shape)
     assert not isolated_pixels(steps, 8.0).any()
     assert not isolated_pixels(np.ones((20, 20)), 8.0).any()
+    saturated = np.clip(np.round(300 - 20 * steps + np.random.default_rng(2).normal(size=R.shape)), 0, 255)      # few grey levels, most at one end
+    assert not isolated_pixels(saturated, 8.0).any()
+    saturated[40, 41] = 0
+    assert np.argwhere(isolated_pixels(saturated, 8.0)).tolist() == [[40, 41]]
 
 
 def blades(kind):
@@ -88,6 +92,13 @@ def blades(kind):
         a, b = (R - 100) * 0.95 + (C - 120) * 0.3, (C - 120) * 0.95 - (R - 100) * 0.3
         return (np.abs(a) < 60) & (np.abs(b) < 85)
     return (R - 100) ** 2 + (C - 120) ** 2 < 90**2
+
+
+def test_collimator_of_large_images():
+    r, c = np.mgrid[:901, :1203]
+    field = (r - 450) ** 2 + (c - 600) ** 2 < 440**2
+    found = collimated_field(np.where(field, 200.0, 5.0))
+    assert not (found & ~field).any() and found.sum() > 0.95 * field.sum()
 
 
 @pytest.mark.parametrize("kind", ["upright", "turned", "disc"])
