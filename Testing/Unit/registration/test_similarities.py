@@ -79,14 +79,14 @@ def test_ncc_and_ssd_by_numpy(w):
 def local_by_loops(m, f, w, radius, floor):
     """Mean of the patches' correlations, patch by patch."""
     m, f, w = m.numpy(), f.numpy(), w.numpy()
-    vm, vf = (np.cov(a.ravel(), aweights=w.ravel(), ddof=0) for a in (m, f))
+    (vm, both), (_, vf) = floor**2 * np.cov(m.ravel(), f.ravel(), aweights=w.ravel(), ddof=0)
     total = 0.0
     for r in range(ROWS):
         for c in range(COLS):
             window = slice(max(0, r - radius), r + radius + 1), slice(max(0, c - radius), c + radius + 1)
             share = w[window] / max(w[window].sum(), 1e-300)
             a, b = m[window] - (share * m[window]).sum(), f[window] - (share * f[window]).sum()
-            total += w[r, c] * (share * a * b).sum() / np.sqrt(((share * a * a).sum() + floor**2 * vm) * ((share * b * b).sum() + floor**2 * vf))
+            total += w[r, c] * ((share * a * b).sum() + both) / np.sqrt(((share * a * a).sum() + vm) * ((share * b * b).sum() + vf))
     return total / w.sum()
 
 
@@ -96,6 +96,13 @@ def test_local_and_multiscale_ncc_by_loops(w):
     assert float(LocalNCC(2, 0.2)(m, f, w)) == pytest.approx(local_by_loops(m, f, w, 2, 0.2), abs=1e-12)
     parts = [pearson(m.flatten(), f.flatten(), w.flatten()), local_by_loops(m, f, w, 1, 0.2), local_by_loops(m, f, w, 2, 0.2)]
     assert float(MultiscaleNCC(1, 2, 0.2)(m, f, w)) == pytest.approx(np.mean(parts), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ncc", "local-ncc", "multiscale-ncc", "gradient-ncc", "gradient-correlation"])
+def test_correlations_of_equal_images_are_one_and_no_others_are_larger(name):
+    similarity, f = similarity_of(name), smooth(1)
+    assert float(similarity(2 * f - 1, f, mask())) == pytest.approx(1, abs=1e-12)
+    assert float(similarity(torch.stack([f + 0.01 * smooth(i) for i in range(2, 9)]), f, mask()).max()) < 1
 
 
 def inner_gradients(x):

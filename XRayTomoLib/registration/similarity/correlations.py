@@ -19,7 +19,8 @@ class NCC(Similarity):
 class LocalNCC(Similarity):
     """Mean over the pixels that count of the correlation in the square round each, -1 to 1: knows no locally varying gain or offset.
 
-    c = cov / sqrt((var_m + f^2 V_m)(var_f + f^2 V_f)), V the whole image's variance: the share f keeps flat patches from being blown up.
+    c = (cov + f^2 C) / sqrt((var_m + f^2 V_m)(var_f + f^2 V_f)), V and C the whole image's variance and covariance: the share f keeps flat
+    patches from being blown up, and as c is the correlation of patch and whole together, it is 1 for equal images and nowhere larger.
     """
     TITLE = "Local cross-correlation"
     radius_px: int = option(6, "Radius", "half the width of a patch, without its middle", minimum=1, unit="px")
@@ -35,10 +36,10 @@ class LocalNCC(Similarity):
             return box_mean(weights * x, self.radius_px) / share
         m, f = moving - mean(moving, weights), fixed - mean(fixed, weights)       # small numbers lose less in local variances
         mm, mf = local(m), local(f)
-        floor_m = self.floor ** 2 * mean(m * m, weights) + rounding(moving)
-        floor_f = self.floor ** 2 * mean(f * f, weights)
-        variances = ((local(m * m) - mm * mm).clamp_min(0) + floor_m, (local(f * f) - mf * mf).clamp_min(0) + floor_f)
-        patches = (local(m * f) - mm * mf) / (variances[0].sqrt() * variances[1].sqrt())
+        whole = [self.floor ** 2 * mean(product, weights) for product in (m * m, f * f, m * f)]
+        var_m = (local(m * m) - mm * mm).clamp_min(0) + whole[0] + rounding(moving)
+        var_f = (local(f * f) - mf * mf).clamp_min(0) + whole[1]
+        patches = (local(m * f) - mm * mf + whole[2]) / (var_m.sqrt() * var_f.sqrt())
         return mean(patches, weights)[..., 0, 0]
 
 
