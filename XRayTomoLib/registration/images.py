@@ -202,6 +202,18 @@ def _interpolated(x, shape):
     return torch.nn.functional.interpolate(x[None, None], shape, mode="bilinear", align_corners=False)[0, 0]
 
 
+def around(xray, radiograph, margin_px):
+    """The X-ray of which only what the object covers in `radiograph` [rows, cols] counts, and `margin_px` pixels around it: elsewhere other
+    bones draw the similarity their way. Covered is what has more than a hundredth of the largest line integral."""
+    radiograph = torch.as_tensor(radiograph)
+    if tuple(radiograph.shape) != tuple(xray.image.shape):
+        raise RegistrationError(f"{xray.name}: a radiograph of {tuple(radiograph.shape)} pixels for an image of {tuple(xray.image.shape)}; render it "
+                                "with the X-ray's own view")
+    covered = (radiograph > 0.01 * radiograph.max()).float()[None]
+    grown = torch.nn.functional.max_pool2d(covered, 2 * margin_px + 1, 1, margin_px)[0] > 0
+    return replace(xray, mask=xray.mask & grown)
+
+
 def pyramid(xray, levels, sigma_px=0.0):
     """X-rays [levels], the coarsest first and the given one last, each of half the resolution of the next, its view binned alike.
 
