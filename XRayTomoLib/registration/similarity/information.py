@@ -7,10 +7,11 @@ from ...options import option
 from .base import Similarity
 
 
-def cubic_spline(x):
-    """The cubic B-spline B3, which is 0 beyond 2 (M. Unser, IEEE Signal Process. Mag. 16, 1999, eq. 3)."""
-    d = x.abs()
-    return torch.where(d < 1, 2 / 3 - d * d + d ** 3 / 2, (2 - d).clamp_min(0) ** 3 / 6)
+def cubic_splines(f):
+    """The cubic B-splines [..., 4] centred at -1, 0, 1 and 2 at the places f [...] in [0, 1] (M. Unser, IEEE Signal Process. Mag. 16, 1999,
+    eq. 3)."""
+    g = 1 - f
+    return torch.stack([g ** 3 / 6, 2 / 3 - f * f + f ** 3 / 2, 2 / 3 - g * g + g ** 3 / 2, f ** 3 / 6], -1)
 
 
 def bin_shares(x, weights, bins):
@@ -20,8 +21,11 @@ def bin_shares(x, weights, bins):
     low = torch.where(counts, x, torch.inf).amin((-2, -1), keepdim=True)
     high = torch.where(counts, x, -torch.inf).amax((-2, -1), keepdim=True)
     width = (high - low).clamp_min(torch.finfo(x.dtype).tiny * 1e8 + 8 * torch.finfo(x.dtype).eps * high.detach().abs())
-    place = 1 + (bins - 3) * ((x - low) / width).clamp(0, 1)
-    return cubic_spline(place.flatten(-2)[..., None] - torch.arange(bins, dtype=x.dtype, device=x.device))
+    place = 1 + (bins - 3) * ((x - low) / width).clamp(0, 1).flatten(-2)
+    cell = place.detach().floor()
+    index = (cell.long()[..., None] + torch.arange(-1, 3, device=x.device)).clamp_max(bins - 1)
+    shares = torch.zeros(*place.shape, bins, dtype=x.dtype, device=x.device)
+    return shares.scatter_add(-1, index, cubic_splines(place - cell))
 
 
 def entropy(p, axes):
