@@ -31,7 +31,7 @@ endif
 
 test: $(INSTALLED)
 	$(OFFSCREEN) $(BIN)/python -m ruff check .
-	$(OFFSCREEN) $(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(OFFSCREEN) $(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 # torch goes first: the version in constraints.txt decides which build is taken before anything else can draw another one.
 $(INSTALLED): pyproject.toml constraints.txt | system
