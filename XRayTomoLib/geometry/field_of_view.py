@@ -55,7 +55,7 @@ def region_box(views):
     """Centre [3] and half edges [3] in mm of a box in RAS that holds the region."""
     start = to_numpy(views.source) if views.source is not None else to_numpy(views.centre) - views.sdd_scale() * to_numpy(views.direction)
     along = to_numpy(views.centre) - start
-    meet = nearest_points(start[:, None], along[:, None])[0][0]
+    meet = nearest_points(start[:, None], unit(along)[:, None])[0][0]
     centre = meet if np.isfinite(meet).all() else (start + along / 2).mean(0)
     share = norm(centre - start) / norm(along) if views.source is not None else np.ones(len(views))
     size = max(float(p.max()) * n for p, n in zip(views.pitch_mm, views.shape[::-1], strict=True))

@@ -1,0 +1,94 @@
+"""Grids found from the views, and checkpoints."""
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from XRayTomoLib import jobs
+from XRayTomoLib.geometry import CArm, Views, circle, pose_about
+from XRayTomoLib.grids import CartesianGrid
+from XRayTomoLib.reconstruction import ReconstructionError, method_of, reconstruct
+from XRayTomoLib.reconstruction.checkpoint import fingerprint, load_state, save_state, with_checkpoints
+from XRayTomoLib.reconstruction.grids import automatic_grid, box_grid, useful_views
+from XRayTomoLib.tracing import Projector
+
+ARM = CArm(500, 300, 40, 48, 2.6, 2.6)
+RADIUS = 300 * np.sin(np.arctan(24 * 2.6 / 500))
+
+
+@pytest.mark.parametrize("isocentre", [(0, 0, 0), (40, -25, 60)])
+def test_a_circle_gives_its_field_of_view_in_magnified_pixels(isocentre):
+    grid = automatic_grid(circle(ARM, 60, isocentre_ras=isocentre))
+    assert np.allclose(grid.centre_ras, isocentre, atol=2)
+    assert np.allclose(grid.spacing_mm, 2.6 * 300 / 500, rtol=1e-6)
+    extent = np.diff(grid.bounds_ras())[:, 0]
+    assert np.allclose(extent[:2], 2 * RADIUS, atol=8) and 40 < extent[2] < 2.6 * 40 * 300 / 500 + 8
+
+
+def test_a_fan_gives_one_layer():
+    views = circle(replace(ARM, rows=1, row_pitch_mm=1.0), 90, isocentre_ras=(3, 4, 5))
+    grid = automatic_grid(views)
+    assert grid.shape[0] == 1 and grid.spacing_mm[2] == pytest.approx(0.6) and np.allclose(grid.centre_ras, (3, 4, 5), atol=2)
+
+
+def test_parallel_beams():
+    angle = np.radians(180) * np.arange(60) / 60
+    ahead = np.stack([-np.sin(angle), np.cos(angle), 0 * angle], 1)
+    u, v = np.stack([-np.cos(angle), -np.sin(angle), 0 * angle], 1), np.array([0.0, 0.0, -1.0])
+    grid = automatic_grid(Views(direction=ahead, origin=200 * ahead - 39.5 * u - 15.5 * v, u=u, v=v, shape=(32, 80)))
+    assert np.allclose(grid.spacing_mm, 1) and np.allclose(np.diff(grid.bounds_ras())[:, 0], [80, 80, 32], atol=5)
+
+
+def test_views_that_see_nothing_of_a_region_are_left_out():
+    views = Views.concatenate([circle(ARM, 8), circle(ARM, 8, isocentre_ras=(0, 0, 500))])
+    assert useful_views(views, CartesianGrid.centred((8, 8, 8), 2.0)).tolist() == list(range(8))
+
+
+def test_boxes():
+    grid = box_grid((0, 0, 0), (10, 20, 31), 2.0)
+    assert grid.shape == (16, 10, 5) and np.allclose(grid.centre_ras, (5, 10, 15.5))
+    for wrong in (((0, 0, 0), (0, 1, 1), 1.0), ((0, 0, 0), (1, 1, 1), 0.0), ((0, 0, 0), (1e6, 1e6, 1e6), 0.1)):
+        with pytest.raises(ReconstructionError):
+            box_grid(*wrong)
+
+
+def test_views_that_share_no_region_are_refused():
+    apart = Views.concatenate([circle(ARM, 1).transformed(pose_about((0, 0, a), (900 * a, 0, 0), (0, 0, 0))) for a in range(4)])
+    with pytest.raises(ReconstructionError, match="give a grid"):
+        automatic_grid(apart)
+
+
+def scan():
+    grid, views = CartesianGrid.centred((8, 16, 16), 4.0), circle(ARM, 20)
+    return views, Projector(grid, views)(torch.rand(grid.shape, generator=torch.Generator().manual_seed(0))), grid
+
+
+def test_a_checkpoint_takes_work_up_where_it_was(tmp_path):
+    views, p, grid = scan()
+    method, path = method_of("cgls", {"iterations": 8}), tmp_path / "c.pt"
+    belongs = fingerprint(method, views, p, grid)
+    job = with_checkpoints(reconstruct(method, views, p, grid), path, belongs, 0.0)
+    for _ in range(3):
+        next(job)
+    job.close()
+    state = load_state(path, belongs)
+    assert state["iteration"] == 3
+    assert torch.allclose(jobs.run(reconstruct(method, views, p, grid, state=state)), jobs.run(reconstruct(method, views, p, grid)))
+    longer = method_of("cgls", {"iterations": 20})
+    assert load_state(path, fingerprint(longer, views, p, grid))["iteration"] == 3
+
+
+def test_foreign_and_broken_checkpoints_are_refused(tmp_path):
+    views, p, grid = scan()
+    method, path = method_of("cgls"), tmp_path / "c.pt"
+    save_state(path, {"x": torch.zeros(2), "iteration": 1}, fingerprint(method, views, p, grid))
+    with pytest.raises(ReconstructionError, match="another projection"):
+        load_state(path, fingerprint(method, views, p + 1, grid))
+    with pytest.raises(ReconstructionError, match="another method"):
+        load_state(path, fingerprint(method_of("sirt"), views, p, grid))
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(ReconstructionError, match="not a checkpoint"):
+        load_state(path, fingerprint(method, views, p, grid))
+    with pytest.raises(ReconstructionError, match="no such checkpoint"):
+        load_state(tmp_path / "absent.pt", {})

@@ -1,0 +1,104 @@
+"""Where to reconstruct: grids from the views themselves or from a box, and what a reconstruction needs."""
+import math
+
+import numpy as np
+
+from ..geometry import Flat
+from ..geometry.arrays import norm, to_numpy
+from ..geometry.field_of_view import field_of_view, region_box
+from ..grids import CartesianGrid
+from .problem import ReconstructionError
+
+SAMPLES = 24                # points along each edge of the box in which the region is looked for
+MOST_VOXELS = 1 << 31
+
+
+def automatic_spacing_mm(views, centre_ras):
+    """Column pitch and row pitch (mm) as they are at `centre_ras`: divided by the magnification, the median over the views."""
+    u, v = (norm(to_numpy(a)) for a in (views.u, views.v))
+    if views.source is None:
+        return float(np.median(u)), float(np.median(v))
+    source = to_numpy(views.source)
+    middle = to_numpy(views.surface.at(views, np.full((len(views), 1), (views.shape[0] - 1) / 2), np.full((len(views), 1), (views.shape[1] - 1) / 2)))
+    share = norm(np.asarray(centre_ras) - source) / norm(middle.reshape(len(views), 3) - source)
+    return float(np.median(u * share)), float(np.median(v * share))
+
+
+def automatic_grid(views, spacing_mm=None):
+    """Grid along R, A, S over the region that `views` can reconstruct, of cubes with the magnified pixel's size.
+
+    A detector of one row gives one layer across its rotation. Raises ReconstructionError where no region is seen.
+    """
+    centre, half = (np.asarray(a, float) for a in region_box(views))
+    by_cols, by_rows = automatic_spacing_mm(views, centre)
+    spacing = float(spacing_mm) if spacing_mm is not None else by_cols
+    low, high = _seen_bounds(views, centre, half, _flat_axis(views), by_rows)
+    size = high - low
+    shape = [max(1, int(math.ceil(s / spacing - 1e-6))) for s in size]
+    steps = np.full(3, spacing)
+    if views.shape[0] == 1:
+        axis = _flat_axis(views)
+        shape[axis], steps[axis] = 1, by_rows
+    return _grid(shape, steps, (low + high) / 2)
+
+
+def _flat_axis(views):
+    """The axis of RAS along which rows follow each other."""
+    return int(np.argmax(np.abs(to_numpy(views.v)).mean(0)))
+
+
+def _seen_bounds(views, centre, half, flat, thickness):
+    """Lowest and highest R, A, S of the points of a raster that can be reconstructed, half a raster step added."""
+    half = half.copy()
+    if views.shape[0] == 1:
+        half[flat] = 0.0
+    counts = [1 if h == 0 else SAMPLES for h in half]
+    edges = [np.array([c]) if n == 1 else np.linspace(c - h, c + h, n) for c, h, n in zip(centre, half, counts)]
+    points = np.stack(np.meshgrid(*edges, indexing="ij"), -1).reshape(-1, 3)
+    inside = field_of_view(views, points) >= 0
+    if not inside.any():
+        raise ReconstructionError("no point is seen by enough views to be reconstructed; give a grid, or check the geometry (xraytomo geometry show)")
+    step = np.array([0.0 if n == 1 else 2 * h / (n - 1) for h, n in zip(half, counts)])
+    step[flat] = thickness if views.shape[0] == 1 else step[flat]
+    return points[inside].min(0) - step / 2, points[inside].max(0) + step / 2
+
+
+def box_grid(low_ras, high_ras, spacing_mm):
+    """Grid along R, A, S that fills the box, its voxels cubes of `spacing_mm` (the last ones may reach over the box)."""
+    low, high = np.asarray(low_ras, float), np.asarray(high_ras, float)
+    if not (np.isfinite(low).all() and np.isfinite(high).all() and (high > low).all()):
+        raise ReconstructionError(f"the region from {low.tolist()} to {high.tolist()} mm is empty; its second corner must be beyond the first")
+    if not spacing_mm > 0:
+        raise ReconstructionError(f"voxels of {spacing_mm} mm: expected more than 0 mm")
+    return _grid([max(1, int(math.ceil(s / spacing_mm - 1e-6))) for s in high - low], np.full(3, float(spacing_mm)), (low + high) / 2)
+
+
+def _grid(shape_ijk, spacing, centre):
+    if math.prod(shape_ijk) > MOST_VOXELS:
+        raise ReconstructionError(f"a grid of {' x '.join(map(str, shape_ijk))} voxels is too large; take larger voxels or a smaller region")
+    return CartesianGrid.centred(tuple(shape_ijk[::-1]), spacing, centre)
+
+
+def useful_views(views, grid):
+    """Indices of the views whose detector sees any part of the grid's box."""
+    points = np.concatenate([grid.corners_ras(), [grid.centre_ras], grid.corners_ras() / 2 + grid.centre_ras / 2])
+    pixels = to_numpy(views.project(points))
+    low, high = np.nanmin(pixels, 1), np.nanmax(pixels, 1)
+    seen = (high >= -0.5).all(1) & (low <= np.array(views.shape) - 0.5).all(1)
+    return np.flatnonzero(seen & np.isfinite(low).all(1))
+
+
+def needed_bytes(method, views, grid):
+    """Memory in bytes that a reconstruction needs beyond the projections: volumes and projections of float32 that the method holds."""
+    volume, projections = 4 * math.prod(grid.shape), 4 * len(views) * math.prod(views.shape)
+    upright = isinstance(views.surface, Flat)
+    volumes, images = HELD.get(type(method).__name__, (5, 3))
+    return int(volumes * volume + images * projections + (0 if upright else projections))
+
+
+# Volumes and stacks of projections that a method holds at once, its results and the ray tracer's copies among them.
+HELD = {
+    "FDK": (2, 0.5), "HelicalFDK": (2, 1.5), "Katsevich": (2, 1.5), "Backprojection": (3, 2), "Landweber": (3, 3), "SIRT": (4, 3),
+    "SART": (5, 3), "OSSART": (5, 3), "CGLS": (4, 3), "LSQR": (5, 3), "MLEM": (4, 3), "OSEM": (5, 3), "TransmissionML": (5, 5),
+    "FISTA": (14, 4), "PDHG": (11, 5), "ASDPOCS": (12, 3), "PICCS": (14, 3),
+}  # fmt: skip
