@@ -84,16 +84,20 @@ class Case:
         views = self.xrays[index].views[[0] * len(poses)].transformed(np.linalg.inv(poses))
         return Projector(self.grid, views, self.method)(self.mu)
 
+    def render_with_pull(self, pose, index, views=None):
+        """Radiograph [rows, cols] of X-ray `index` and its derivatives [rows, cols, 2, 3] by each pixel's own ray's start and end in the world.
+
+        views: other ones in place of the X-ray's own.
+        """
+        views = self.xrays[index].views if views is None else views
+        image, by_ends = Projector(self.grid, views.transformed(np.linalg.inv(pose)), self.method).jacobian(self.mu)
+        # an end e of a ray lies at T^-1 e in the object
+        return image[0], _times(by_ends[0], pose[:3, :3].T)
+
     def render_with_jacobian(self, pose, index):
         """Radiograph [rows, cols] of X-ray `index` and its derivatives [rows, cols, 6] by the increment (w in rad, t in mm) at `pose`."""
-        views = self.xrays[index].views
-        image, by_ends = Projector(self.grid, views.transformed(np.linalg.inv(pose)), self.method).jacobian(self.mu)
-        # An end e of a ray lies at T^-1 e in the object; the increment takes it to T^-1 (e - w x (e - c) - t).
-        pull = (by_ends[0].double() @ torch.as_tensor(np.ascontiguousarray(pose[:3, :3].T))).float()
-        start, end = views.rays()
-        arms = np.stack(np.broadcast_arrays(start[0], end[0]), -2) - np.asarray(self.pivot)
-        by_w = -torch.linalg.cross(torch.as_tensor(arms, dtype=torch.float32), pull).sum(-2)
-        return image[0], torch.cat([by_w, -pull.sum(-2)], -1)
+        image, pull = self.render_with_pull(pose, index)
+        return image, by_increment(pull, ends_of(self.xrays[index].views), self.pivot)
 
     def check_sight(self, pose):
         """Raises RegistrationError for an X-ray that does not see the object at `pose`."""
@@ -107,6 +111,27 @@ class Case:
             if not np.isfinite(pixels).any() or (ends[1] < -0.5).any() or (ends[0] > np.array(x.image.shape) - 0.5).any():
                 raise RegistrationError(f"{x.name} does not see the volume in its start pose; move the volume in front of the detector, or start "
                                         "from landmarks")
+
+
+def ends_of(views):
+    """Starts and ends [rows, cols, 2, 3] (RAS) of the rays of one view."""
+    start, end = views.rays()
+    return np.stack(np.broadcast_arrays(start[0], end[0]), -2)
+
+
+def by_increment(pull, ends, pivot):
+    """Derivatives [rows, cols, 6] by the object's increment of pixels whose derivatives by the ends of their rays are `pull`.
+
+    The increment (w, t) takes an end e, as the object sees it, to e - w x (e - c) - t.
+    """
+    arms = torch.as_tensor(ends - np.asarray(pivot), dtype=pull.dtype)
+    return -torch.cat([torch.linalg.cross(arms, pull).sum(-2), pull.sum(-2)], -1)
+
+
+def _times(rows, matrix):
+    """rows [..., 3] @ matrix [3, 3], as one product of large matrices, which is faster than many of small ones."""
+    matrix = torch.as_tensor(np.ascontiguousarray(matrix), dtype=rows.dtype)
+    return (matrix.T @ rows.reshape(-1, 3).T).T.reshape(rows.shape)
 
 
 def coarser(grid, mu, factor):

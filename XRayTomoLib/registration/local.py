@@ -3,12 +3,20 @@ import torch
 
 
 def box_mean(x, radius):
-    """Means [..., rows, cols] over squares of 2 radius + 1 pixels, over the part of them inside the image."""
-    size = 2 * radius + 1
-    flat = x.reshape(1, -1, *x.shape[-2:])
-    for kernel, pad in (((size, 1), (radius, 0)), ((1, size), (0, radius))):
-        flat = torch.nn.functional.avg_pool2d(flat, kernel, 1, pad, count_include_pad=False)
-    return flat.reshape(x.shape)
+    """Means [..., rows, cols] over squares of 2 radius + 1 pixels, over the part of them inside the image; running sums in double precision."""
+    for axis in (-1, -2):
+        x = _line_mean(x, radius, axis)
+    return x
+
+
+def _line_mean(x, radius, axis):
+    n = x.shape[axis]
+    pixels = torch.arange(n, device=x.device)
+    low, high = (pixels - radius).clamp_min(0), (pixels + radius + 1).clamp_max(n)
+    sums = torch.cumsum(x, axis, dtype=torch.float64)
+    sums = torch.cat([torch.zeros_like(sums.narrow(axis, 0, 1)), sums], axis)
+    count = (high - low).reshape([-1] + [1] * (-axis - 1))
+    return ((sums.index_select(axis, high) - sums.index_select(axis, low)) / count).to(x.dtype)
 
 
 class LocalNormalisation:

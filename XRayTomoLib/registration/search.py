@@ -1,53 +1,66 @@
-"""From a rough start to the right basin: many poses at low resolution, the best ones refined."""
+"""From a rough start to the right basin: many poses at low resolution, the best ones refined until several agree."""
 import numpy as np
 
-from ..jobs import Step
+from ..jobs import Step, run
 from .case import compose
+from .evaluate import middle_half, mtre_mm
 from .levenberg import optimise
 
 BATCH_RAYS = 1 << 18
+AGREE_MM = 4.0              # refined starts that end closer than this, at low resolution, are one answer
+ENOUGH = 3                  # so many that agree on the best answer end the search
 
 
 def spread(count, rotation_deg, translation_mm, seed=0):
     """Increments [count, 6] (rad, mm), the first zero, the others a Sobol sequence over +-rotation_deg and +-translation_mm."""
     from scipy.stats import qmc
-    points = qmc.Sobol(6, seed=seed).random(count)
+    points = qmc.Sobol(6, seed=seed).random_base2(int(np.ceil(np.log2(max(count, 1)))))[:count]
     scale = np.r_[np.radians([rotation_deg] * 3), [translation_mm] * 3]
     increments = (2 * points - 1) * scale
     increments[0] = 0
     return increments
 
 
-def scores(residuals, poses):
-    """Mean local NCC [n] of poses [n, 4, 4], rendered in batches."""
-    pixels = max(x.image.numel() for x in residuals.case.xrays)
+def poses_around(pose, pivot, count, rotation_deg, translation_mm, seed=0, free=range(6)):
+    """`pose` [4, 4] and poses spread round it [count, 4, 4]; directions that are not free stay."""
+    increments = spread(count, rotation_deg, translation_mm, seed)
+    increments[:, np.setdiff1d(np.arange(6), list(free))] = 0
+    return np.stack([compose(i, pose, pivot) for i in increments])
+
+
+def in_batches(values, poses, pixels):
+    """values(poses) [n] of poses [n, 4, 4], asked for in portions of BATCH_RAYS rays."""
     at_once = max(1, BATCH_RAYS // pixels)
-    return np.concatenate([residuals.correlation(poses[i:i + at_once]) for i in range(0, len(poses), at_once)])
+    return np.concatenate([np.asarray(values(poses[i : i + at_once])) for i in range(0, len(poses), at_once)])
 
 
 def best_of(residuals, poses, keep):
-    """The `keep` best poses [keep, 4, 4] and their scores, the best first."""
-    value = scores(residuals, poses)
-    order = np.argsort(-value)[:keep]
-    return poses[order], value[order]
+    """The `keep` best poses [keep, 4, 4] by local NCC and their scores, the best first."""
+    score = in_batches(residuals.correlation, poses, max(x.image.numel() for x in residuals.case.xrays))
+    order = np.argsort(-score, kind="stable")[:keep]
+    return poses[order], score[order]
 
 
-def search(residuals, pose, count, keep, rotation_deg, translation_mm, iterations=15, seed=0):
-    """Generator of Steps that returns refined poses [keep, 4, 4], the best first: the best of `count` poses round `pose`, each refined."""
-    poses = np.stack([compose(i, pose, residuals.case.pivot) for i in spread(count, rotation_deg, translation_mm, seed)])
-    poses, _ = best_of(residuals, poses, keep)
-    refined = []
-    for index, start in enumerate(poses):
-        refined.append((yield from _quiet(optimise(residuals, start, iterations, stop_mm=0.3)))[0])
-        yield Step(index + 1, keep, None, "search")
-    return best_of(residuals, np.stack(refined), keep)[0]
+def search(residuals, poses, keep, iterations=15):
+    """Generator of Steps that returns refined poses [m, 4, 4] and their local NCC [m], the best first.
+
+    Of `poses` [n, 4, 4] the `keep` best are refined one after the other, until ENOUGH agree with the best of them.
+    """
+    starts, _ = best_of(residuals, poses, keep)
+    refined, points = [], middle_half(residuals.case.grid)
+    for index, start in enumerate(starts):
+        refined.append(run(optimise(residuals, start, iterations, stop_mm=0.3))[0])
+        found, score = best_of(residuals, np.stack(refined), len(refined))
+        yield Step(index + 1, keep, 1 - float(score[0]), "search", None, {"pose": found[0]})
+        if (mtre_mm(found, found[0], points) < AGREE_MM).sum() >= ENOUGH:
+            break
+    return found, score
 
 
-def _quiet(job):
-    """Runs a job without its steps."""
-    while True:
-        try:
-            next(job)
-        except StopIteration as end:
-            return end.value
-    yield
+def distinct(poses, points, apart_mm):
+    """Those of poses [n, 4, 4], in their order, that move `points` by more than apart_mm from all before them: [m, 4, 4]."""
+    kept = []
+    for pose in poses:
+        if all(mtre_mm(pose, other, points) > apart_mm for other in kept):
+            kept.append(pose)
+    return np.stack(kept)

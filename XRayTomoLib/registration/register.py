@@ -1,0 +1,212 @@
+"""Registration of X-rays to a volume from a rough start: search, refinement from coarse to fine, error bar, report."""
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..jobs import Step, run
+from ..options import OptionError, option, options_of
+from .case import RegistrationError
+from .evaluate import middle_half, mtre_mm
+from .levenberg import FREEDOMS, Residuals, optimise
+from .objective import Objective
+from .optimisers import OPTIMISERS, climb
+from .poses import checked_pose, half_turns
+from .search import AGREE_MM, best_of, distinct, in_batches, poses_around, search
+from .similarity import SIMILARITIES, similarity_of
+from .uncertainty import Uncertainty, uncertainty
+
+LEVENBERG = "levenberg-marquardt"
+LEAST_NCC = 0.1             # mean local NCC below which X-rays and volume show nothing in common
+CONTRADICTION = 0.25        # of local NCC that an X-ray gains without the others where their geometries contradict
+
+
+@dataclass(frozen=True)
+class Level:
+    """One resolution: factors of image and volume, radius (px) of the square over which images are normalised, when to stop."""
+    image: int
+    volume: int
+    radius: int
+    stop_mm: float
+    iterations: int
+
+
+LEVELS = (Level(8, 4, 8, 0.3, 15), Level(4, 3, 12, 0.1, 15), Level(2, 2, 12, 0.03, 15), Level(1, 1, 16, 0.01, 12))
+
+
+@dataclass(frozen=True)
+class RegistrationOptions:
+    """How X-rays are registered."""
+    optimiser: str = option(LEVENBERG, "Optimiser", "what refines poses: Levenberg-Marquardt on locally normalised residuals, or a climber of "
+                            "any similarity", choices=(LEVENBERG, *OPTIMISERS))
+    similarity: str = option("local-ncc", "Similarity", "what the climbers climb; Levenberg-Marquardt: local-ncc", choices=tuple(SIMILARITIES))
+    search_count: int = option(256, "Start poses", "poses tried at low resolution round the start; 1: the start alone", minimum=1, maximum=65536)
+    search_rotation_deg: float = option(20.0, "Rotation", "how far the start may be turned about each axis", minimum=0.0, maximum=180.0, unit="deg")
+    search_shift_mm: float = option(30.0, "Shift", "how far the start may be off along each axis", minimum=0.0, unit="mm")
+    refined_starts: int = option(6, "Refined starts", "of these poses, how many are refined; fewer where they agree", minimum=1, maximum=100)
+    half_turns: bool = option(False, "Half turns", "also start from the object turned by 180 deg about each of its axes")
+    free: str = option("all", "Degrees of freedom", f"what may change: all, or some of {', '.join(FREEDOMS)}, with commas")
+    finest_px: int = option(256, "Pixels", "X-rays with more pixels than this along a side are used at a coarser resolution", minimum=16)
+    seed: int = option(0, "Seed", "of the poses round the start", minimum=0)
+
+    def __post_init__(self):
+        for o in options_of(self):
+            try:
+                object.__setattr__(self, o.name, o.checked(getattr(self, o.name)))
+            except OptionError as error:
+                raise RegistrationError(f"registration: {error}") from error
+        if self.optimiser == LEVENBERG and self.similarity != "local-ncc":
+            raise RegistrationError(f"levenberg-marquardt needs residuals, which '{self.similarity}' has not; take local-ncc, or one of "
+                                    f"the optimisers {', '.join(OPTIMISERS)}")
+        self.freedoms()
+
+    def freedoms(self):
+        """Indices of the increment (w about R, A, S; t along R, A, S) that are free."""
+        if self.free.strip() == "all":
+            return list(range(6))
+        names = [name.strip() for name in self.free.split(",")]
+        if unknown := [name for name in names if name not in FREEDOMS]:
+            raise RegistrationError(f"degree of freedom '{unknown[0]}' is not known; expected all, or some of {', '.join(FREEDOMS)}")
+        return sorted({FREEDOMS.index(name) for name in names})
+
+    def levels(self, case):
+        """The levels of a case, the coarsest first: the finest has about finest_px pixels along the longer side."""
+        largest = max(max(x.image.shape) for x in case.xrays)
+        base = max(1, int(np.ceil(largest / self.finest_px)))
+        return [Level(base * each.image, each.volume, each.radius, each.stop_mm, each.iterations) for each in LEVELS]
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """What came out: the pose (4x4, the object's x to the world), how sure it is, and how it was found.
+
+    scores: local NCC of each X-ray at the start and at the end; history: (level, value, pose) of every step; repeatability_mm: mean
+    distance at the targets between the answers of the refined starts that agree, `agreeing` of `refined`.
+    """
+    pose: np.ndarray
+    start: np.ndarray
+    uncertainty: Uncertainty
+    names: tuple
+    scores_start: np.ndarray
+    scores: np.ndarray
+    targets: np.ndarray
+    repeatability_mm: float
+    agreeing: int
+    refined: int
+    seconds: float
+    history: list = field(repr=False)
+    xrays: tuple = field(repr=False, default=())
+
+    @property
+    def target(self):
+        """Where the centre of the object lies now (RAS)."""
+        return self.pose[:3, :3] @ self.targets[-1] + self.pose[:3, 3]
+
+    def report(self):
+        """Lines for people."""
+        pairs = ", ".join(f"{name} {a:.3f} to {b:.3f}" for name, a, b in zip(self.names, self.scores_start, self.scores))
+        return "\n".join([
+            f"moved by {mtre_mm(self.pose, self.start, self.targets):.2f} mm (mean over the middle of the volume) in {self.seconds:.1f} s",
+            f"local NCC: {pairs}",
+            f"{self.agreeing} of {self.refined} refined starts agree, at low resolution within {self.repeatability_mm:.2f} mm",
+            self.uncertainty.report(self.target, self.xrays)])  # fmt: skip
+
+
+def register(case, start=None, options=None):
+    """Generator of Steps (state: the pose so far) that returns the Registration of a Case.
+
+    start: 4x4 pose of the volume in the world (default: where it lies). Nothing is moved: the pose is in the result alone.
+
+    Raises:
+        RegistrationError: a start that is no rigid transform or out of sight, X-rays that contradict each other or show something else.
+    """
+    began, options = time.perf_counter(), options or RegistrationOptions()
+    start = np.eye(4) if start is None else checked_pose(start, "the start")
+    case.check_sight(start)
+    levels, history = options.levels(case), []
+    found, scores = yield from _kept(history, 0, _search(case, start, options, levels[0]))
+    points = middle_half(case.grid)
+    near = mtre_mm(found, found[0], points)
+    agree = near < AGREE_MM
+    pose = yield from _refined(case, found, options, levels, history, points)
+    residuals = _residuals(case, levels[-1], options)
+    before, after = each_correlation(residuals, start), each_correlation(residuals, pose)
+    _check_match(case, pose, after, options, levels[1])
+    bars = uncertainty(residuals, pose)
+    yield Step(len(levels), len(levels), 1 - float(after.mean()), "error bar", None, {"pose": pose})
+    return Registration(pose, start, bars, tuple(x.name for x in case.xrays), before, after, points, float(near[agree].mean()), int(agree.sum()),
+                        len(found), time.perf_counter() - began, history, case.xrays)
+
+
+def _search(case, start, options, level):
+    """Job that returns distinct poses [m, 4, 4] at the coarsest level and their scores, the best first."""
+    residuals, low = _residuals(case, level, options), case.level(level.image, level.volume)
+    starts = half_turns(start, case.pivot) if options.half_turns else [start]
+    poses = np.concatenate([poses_around(s, case.pivot, options.search_count, options.search_rotation_deg, options.search_shift_mm,
+                                         options.seed, options.freedoms()) for s in starts])
+    if options.optimiser == LEVENBERG:
+        return (yield from search(residuals, poses, min(options.refined_starts, len(poses)), level.iterations))
+    objective = Objective(low, similarity_of(options.similarity))
+    score = in_batches(objective, poses, max(x.image.numel() for x in low.xrays))
+    order = np.argsort(-score, kind="stable")[: options.refined_starts]
+    refined = []
+    for index in order:
+        refined.append((yield from climb(options.optimiser, objective, poses[index], case.pivot, options.freedoms(), level.stop_mm))[0])
+    score = np.asarray(objective(np.stack(refined)))
+    best = np.argsort(-score, kind="stable")
+    return np.stack(refined)[best], score[best]
+
+
+def _refined(case, found, options, levels, history, points):
+    """Job that takes the poses of the search through the finer levels: up to three at the first, then the best alone."""
+    candidates = distinct(found, points, 0.5 * AGREE_MM)[:3]
+    for number, level in enumerate(levels[1:], 1):
+        ends = []
+        for pose in candidates:
+            ends.append((yield from _kept(history, number, _optimised(case, level, pose, options)))[0])
+        candidates = best_of(_residuals(case, level, options), np.stack(ends), 1)[0] if len(ends) > 1 else ends
+    return candidates[0]
+
+
+def _optimised(case, level, pose, options):
+    if options.optimiser == LEVENBERG:
+        return (yield from optimise(_residuals(case, level, options), pose, level.iterations, level.stop_mm))
+    objective = Objective(case.level(level.image, level.volume), similarity_of(options.similarity))
+    return (yield from climb(options.optimiser, objective, pose, case.pivot, options.freedoms(), level.stop_mm))
+
+
+def _residuals(case, level, options):
+    return Residuals(case.level(level.image, level.volume), level.radius, free=options.freedoms())
+
+
+def _kept(history, level, job):
+    """The job, whose poses and values are written into `history` as (level, value, pose)."""
+    while True:
+        try:
+            step = next(job)
+        except StopIteration as end:
+            return end.value
+        history.append((level, step.residual, step.state["pose"]))
+        yield step
+
+
+def each_correlation(residuals, pose):
+    """Local NCC [N] of each X-ray at a pose."""
+    return np.array([float(part.correlation(residuals.case.render(pose, i))[0]) for i, part in enumerate(residuals.parts)])
+
+
+def _check_match(case, pose, scores, options, level):
+    """Raises where the X-rays show something else than the volume, or where one of them fits well, but not together with the others."""
+    if scores.mean() < LEAST_NCC:
+        raise RegistrationError(f"no pose within the search makes the volume look like the X-rays (local NCC {scores.mean():.2f}); check their "
+                                "geometry, left and right, and that bone is bright, or start closer. Nothing was moved")
+    worst = int(np.argmin(scores))
+    if len(scores) == 1 or scores[worst] > 0.6 * scores.max():
+        return
+    from dataclasses import replace
+    alone = _residuals(replace(case, xrays=(case.xrays[worst],), _levels={}), level, options)
+    together = each_correlation(alone, pose)[0]
+    better = each_correlation(alone, run(optimise(alone, pose, 2 * level.iterations, level.stop_mm))[0])[0]
+    if better > together + CONTRADICTION:
+        raise RegistrationError(f"the geometries contradict each other: {case.xrays[worst].name} fits alone (local NCC {better:.2f}) but not "
+                                f"together with the others ({together:.2f}); check the poses of the views. Nothing was moved")
