@@ -83,9 +83,9 @@ def useful_views(views, grid):
     """Indices of the views whose detector sees any part of the grid's box."""
     points = np.concatenate([grid.corners_ras(), [grid.centre_ras], grid.corners_ras() / 2 + grid.centre_ras / 2])
     pixels = to_numpy(views.project(points))
-    low, high = np.nanmin(pixels, 1), np.nanmax(pixels, 1)
-    seen = (high >= -0.5).all(1) & (low <= np.array(views.shape) - 0.5).all(1)
-    return np.flatnonzero(seen & np.isfinite(low).all(1))
+    ahead = np.isfinite(pixels)
+    low, high = np.where(ahead, pixels, np.inf).min(1), np.where(ahead, pixels, -np.inf).max(1)
+    return np.flatnonzero((high >= -0.5).all(1) & (low <= np.array(views.shape) - 0.5).all(1))
 
 
 def needed_bytes(method, views, grid):

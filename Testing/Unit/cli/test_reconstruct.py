@@ -1,0 +1,81 @@
+"""xraytomo scan and reconstruct: a ball there and back."""
+import json
+
+import numpy as np
+import pytest
+
+from XRayTomoLib.cli import main
+from XRayTomoLib.geometry import CArm, circle
+from XRayTomoLib.geometry.formats import write_geometry
+from XRayTomoLib.grids import CartesianGrid
+from XRayTomoLib.io import read_volume, write_volume
+
+GRID = CartesianGrid.centred((24, 32, 40), 2.0, (10, -5, 3))
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    """Folder with ball.nrrd (0.02 1/mm), g.json and its stack."""
+    folder = tmp_path_factory.mktemp("scan")
+    k, j, i = np.indices(GRID.shape)
+    points = np.stack([i, j, k], -1) @ GRID.ijk_to_ras[:3, :3].T + GRID.ijk_to_ras[:3, 3]
+    write_volume(folder / "ball.nrrd", (0.02 * (np.linalg.norm(points - (16, -9, 5), axis=-1) < 12)).astype(np.float32), GRID)
+    write_geometry(folder / "g.json", circle(CArm(500, 300, 48, 56, 3.0, 3.0), 60, isocentre_ras=(10, -5, 3)))
+    command = ["scan", str(folder / "ball.nrrd"), "--geometry", str(folder / "g.json"), "--model", "linear", "-o", str(folder / "stack.nrrd")]
+    assert main(command) == 0
+    return folder
+
+
+def centre_of_mass(volume):
+    weights = np.where(volume.array > 0.01, volume.array, 0)
+    k, j, i = np.indices(volume.grid.shape)
+    points = np.stack([i, j, k], -1) @ volume.grid.ijk_to_ras[:3, :3].T + volume.grid.ijk_to_ras[:3, 3]
+    return (points * weights[..., None]).sum((0, 1, 2)) / weights.sum()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--method", "sirt", "--set", "iterations=15", "--levels", "1"],
+                                       ["--method", "cgls", "--set", "iterations=6", "--spacing-mm", "2.5"]], ids=["fdk", "sirt", "cgls"])
+def test_the_ball_comes_back_where_it_was(scan, tmp_path, arguments):
+    assert main(["reconstruct", str(scan / "stack.nrrd"), *arguments, "-o", str(tmp_path / "out.nrrd")]) == 0
+    found = read_volume(tmp_path / "out.nrrd")
+    assert np.allclose(centre_of_mass(found), (16, -9, 5), atol=0.4)
+    assert found.array.max() == pytest.approx(0.02, rel=0.4)
+    origin = json.loads(found.fields["provenance"]) if isinstance(found.fields["provenance"], str) else found.fields["provenance"]
+    assert origin["operation"] == "reconstruct" and origin["parameters"]["views"] == 60
+
+
+def test_hounsfield_units_and_a_given_grid(scan, tmp_path):
+    arguments = ["--like", str(scan / "ball.nrrd"), "--water-per-mm", "0.02", "-o", str(tmp_path / "hu.nrrd")]
+    assert main(["reconstruct", str(scan / "stack.nrrd"), *arguments]) == 0
+    found = read_volume(tmp_path / "hu.nrrd")
+    assert found.grid.shape == GRID.shape and np.allclose(found.grid.ijk_to_ras, GRID.ijk_to_ras)
+    inside = read_volume(scan / "ball.nrrd").array > 0
+    assert abs(np.median(found.array[inside])) < 60 and abs(np.median(found.array[~inside]) + 1000) < 60
+
+
+def test_work_is_resumed(scan, tmp_path):
+    base = ["reconstruct", str(scan / "stack.nrrd"), "--method", "cgls", "--spacing-mm", "4"]
+    state = str(tmp_path / "s.pt")
+    assert main([*base, "--set", "iterations=3", "--checkpoint", state, "-o", str(tmp_path / "a.nrrd")]) == 0
+    assert main([*base, "--set", "iterations=6", "--resume", state, "-o", str(tmp_path / "b.nrrd")]) == 0
+    assert main([*base, "--set", "iterations=6", "-o", str(tmp_path / "c.nrrd")]) == 0
+    b, c = (read_volume(tmp_path / name).array for name in ("b.nrrd", "c.nrrd"))
+    assert np.allclose(b, c, atol=1e-6)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--method", "fkd"], "method 'fkd' is not known"), (["--set", "filtre=hann"], "expected NAME=VALUE with one of filter"),
+    (["--set", "filter=hahn"], "expected one of ram-lak"), (["--box", "0", "0", "0", "0", "1", "1"], "is empty"),
+    (["--resume", "absent.pt"], "no state to save"), (["--method", "sirt", "--resume", "absent.pt"], "no such checkpoint"),
+    (["--box", "900", "900", "900", "950", "950", "950"], "no view sees the grid"), (["--spacing-mm", "0.01"], "too large"),
+])  # fmt: skip
+def test_bad_input_ends_in_one_sentence(scan, tmp_path, capsys, arguments, message):
+    assert main(["reconstruct", str(scan / "stack.nrrd"), *arguments, "-o", str(tmp_path / "out.nrrd")]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_methods_are_listed(capsys):
+    assert main(["reconstruct", "--list"]) == 0
+    listed = capsys.readouterr().out
+    assert "katsevich: Katsevich (helix, exact)" in listed and "iterations = 20" in listed

@@ -1,0 +1,82 @@
+"""A reconstruction as a whole: from a stack and its geometry to a volume that says where it comes from."""
+
+import numpy as np
+import torch
+
+from ..io.projections import ProjectionError
+from ..jobs import provenance, sha256_of
+from ..options import values_of
+from ..reconstruction import ReconstructionError, is_iterative, reconstruct
+from ..reconstruction.checkpoint import fingerprint, load_state, with_checkpoints
+from ..reconstruction.grids import automatic_grid, needed_bytes, useful_views
+from ..tracing.memory import budget_bytes
+
+WATER_HU, AIR_HU = 0.0, -1000.0
+
+
+def line_integrals(stack):
+    """All line integrals [view, row, col] (float32 tensor) and Views of a ProjectionSet (io.projections).
+
+    Raises:
+        ProjectionError: it holds counts, or knows no geometry.
+    """
+    if stack.views is None:
+        raise ProjectionError(f"{stack.source} has no geometry; give it with --geometry, or bring the projections in with `xraytomo import`.")
+    if stack.kind != "line integral":
+        raise ProjectionError(f"{stack.source} holds {stack.kind}, not line integrals; bring it in with `xraytomo import` first.")
+    p = torch.from_numpy(np.ascontiguousarray(stack.to_array(), dtype=np.float32))
+    if not bool(torch.isfinite(p).all()):
+        raise ProjectionError(f"{stack.source} holds values that are not finite numbers; import it again with bad pixels repaired.")
+    return p, stack.views
+
+
+def reconstruction(p, views, method, grid=None, levels=0, checkpoint=None, resume=None, every_s=60.0, memory_budget_mb=None, **known):
+    """Generator of Steps that returns (volume [K, J, I] in 1/mm, float32 tensor; its grid; its provenance).
+
+    Args:
+        p: line integrals [view, row, col] of `views`.
+        method: an instance of one of reconstruction.METHODS.
+        grid: where to reconstruct; by default what the views can reconstruct, in magnified pixels.
+        checkpoint, resume: files that an iterative method's state is saved to (every `every_s` seconds) and taken up from.
+        known: weights, support, start, prior, noise (see reconstruction.Problem).
+
+    Raises:
+        ReconstructionError: the method does not suit the scan, or the memory does not hold the work.
+    """
+    grid = automatic_grid(views) if grid is None else grid
+    check_memory(method, views, grid, memory_budget_mb)
+    seen = useful_views(views, grid)
+    if not len(seen):
+        raise ReconstructionError("no view sees the grid; move it into the field of view, or leave the grid to be chosen")
+    if len(seen) < len(views) and is_iterative(method):
+        p, views = p[torch.as_tensor(seen)], views[seen]
+        known = {name: value[torch.as_tensor(seen)] if name == "weights" and value is not None else value for name, value in known.items()}
+    if (checkpoint or resume) and not is_iterative(method):
+        raise ReconstructionError(f"{method.TITLE} has no state to save or to resume; leave checkpoints out")
+    belongs = fingerprint(method, views, p, grid) if checkpoint or resume else None
+    state = load_state(resume, belongs) if resume else None
+    job = reconstruct(method, views, p, grid, levels=levels, state=state, memory_budget_mb=memory_budget_mb, **known)
+    x = yield from with_checkpoints(job, checkpoint, belongs, every_s) if checkpoint else job
+    return x, grid, reconstruction_provenance(p, views, method, grid, levels)
+
+
+def check_memory(method, views, grid, memory_budget_mb=None):
+    """Raises ReconstructionError, with the figure, when volumes and projections of the method do not fit."""
+    needed, budget = needed_bytes(method, views, grid), budget_bytes(memory_budget_mb)
+    if needed > budget:
+        raise ReconstructionError(f"{method.TITLE} on {grid} needs {needed / 1e9:.1f} GB, and {budget / 1e9:.1f} GB may be used; take larger "
+                                  "voxels, a smaller region or a method that holds fewer volumes (FDK, SIRT)")
+
+
+def reconstruction_provenance(p, views, method, grid, levels=0):
+    """What was reconstructed, from what and how."""
+    parameters = {"method": type(method).__name__, "options": values_of(method), "levels": levels, "views": len(views),
+                  "detector": list(views.shape), "shape": list(grid.shape), "ijk_to_ras": grid.ijk_to_ras.tolist()}
+    return provenance("reconstruct", {"projections": sha256_of(p.numpy()), "geometry": sha256_of(np.asarray(views.origin))}, parameters)
+
+
+def hounsfield(x, mu_water_per_mm, mu_air_per_mm=0.0):
+    """Attenuation (1/mm) as Hounsfield units: air is -1000, water 0."""
+    if not mu_water_per_mm > mu_air_per_mm >= 0:
+        raise ReconstructionError(f"water {mu_water_per_mm} and air {mu_air_per_mm} 1/mm: expected air of at least 0 and water above it")
+    return AIR_HU + (x - mu_air_per_mm) * ((WATER_HU - AIR_HU) / (mu_water_per_mm - mu_air_per_mm))
