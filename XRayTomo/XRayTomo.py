@@ -142,6 +142,15 @@ class XRayTomoParameterNode:
     tableRoi: slicer.vtkMRMLMarkupsROINode
     warn: bool = True
 
+    # Reconstruct: the options of each method that was tried, as JSON text; 0: automatic voxels, attenuation instead of HU
+    reconstructionMethod: str = "fdk"
+    reconstructionOptions: str = ""
+    reconstructionRoi: slicer.vtkMRMLMarkupsROINode
+    reconstructionSpacingMm: Annotated[float, WithinRange(0.0, 1000.0)] = 0.0
+    waterPerMm: Annotated[float, WithinRange(0.0, 10.0)] = 0.0
+    checkpointFile: str = ""
+    reconstruction: slicer.vtkMRMLScalarVolumeNode
+
     # What stands in the scene for them
     gantry: slicer.vtkMRMLLinearTransformNode
     geometry: slicer.vtkMRMLTextNode
@@ -328,6 +337,17 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
         from XRayTomoLib.mrml.coverage import map_of
 
         return map_of(geometryNode, regionNode, kind, spacingMm, jobs.run, outputNode)
+
+    def reconstruct(self, stackNode, method="fdk", roiNode=None, spacingMm=None, waterPerMm=None, outputNode=None, checkpoint=None,
+                    resume=None, progress=None, **options):
+        """A volume node in 1/mm (HU with waterPerMm, the attenuation of water) from a stack node of line integrals.
+
+        method: a name of XRayTomoLib.reconstruction.METHODS; options: its options, such as iterations=20. roiNode: where (default: what the
+        views can reconstruct). checkpoint, resume: files for the state of iterative methods. progress(step): see XRayTomoLib.jobs.Step.
+        """
+        from XRayTomoLib.mrml.reconstruction_job import reconstruct_now
+
+        return reconstruct_now(stackNode, method, options, roiNode, spacingMm, waterPerMm, outputNode, checkpoint, resume, progress)
 
     def updateScene(self, parameterNode):
         """Brings gantry, source, cone of view, detector, axis, geometry and landmarks to the parameters; makes what is missing."""

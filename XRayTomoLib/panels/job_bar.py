@@ -8,10 +8,11 @@ from .worker_timer import WorkerTimer
 
 
 class JobBar:
-    """Runs one job at a time. onEnd(result, error) is called in the main thread, for a cancelled job not at all."""
+    """Runs one job at a time. onStep(step) is called in the main thread for the steps that are shown, onEnd(result, error) at the end, for a
+    cancelled job not at all."""
 
-    def __init__(self, progressBar, cancelButton, statusLabel, onEnd):
-        self._bar, self._button, self._label, self._onEnd = progressBar, cancelButton, statusLabel, onEnd
+    def __init__(self, progressBar, cancelButton, statusLabel, onEnd, onStep=None):
+        self._bar, self._button, self._label, self._onEnd, self._onStep = progressBar, cancelButton, statusLabel, onEnd, onStep
         self._thread = None
         self.timer = WorkerTimer(self.follow)
         cancelButton.connect("clicked()", self.cancel)
@@ -59,6 +60,8 @@ class JobBar:
             self._bar.setRange(0, step.total or 0)
             self._bar.setValue(step.index)
             showText(self._label, step.message)
+            if self._onStep is not None:
+                self._onStep(step)
         if not running:
             self._thread = None
             self.show()
