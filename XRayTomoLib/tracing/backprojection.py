@@ -10,7 +10,7 @@ from ..geometry import Flat
 from ..geometry.arrays import to_numpy
 from .cpu import in_parallel
 from .projector import ProjectionError
-from .separable import COPY_BYTES, turned_order, turned_volume
+from .separable import COPY_BYTES, MARGIN, turned_order, turned_volume
 from .targets import backprojection_kernels
 
 
@@ -70,11 +70,14 @@ def _add_slabs(volume, padded, matrices, power):
 
 
 def _add_lines(volume, padded, matrices, power, axis):
-    kernel, order = backprojection_kernels()["backproject_lines"], turned_order(axis)
+    kernels, order = backprojection_kernels(), turned_order(axis)
     columns = np.ascontiguousarray(padded.transpose(0, 2, 1))
     turned = np.ascontiguousarray(matrices[:, :, [*order, 3]])
-    view = turned_volume(volume, order)
-    in_parallel(kernel, ((columns, turned, view, y, min(y + 8, view.shape[1]), power) for y in range(0, view.shape[1], 8)))
+    view, group = turned_volume(volume, order), kernels["GROUP"]
+    nz, ny, nx = view.shape
+    in_parallel(kernels["backproject_block"], (
+        (columns, turned, view, y, x, power, np.empty((group ** 2, nz + MARGIN), np.float32), np.zeros(columns.shape[2] + 4 * MARGIN, np.float32))
+        for y in range(0, ny, group) for x in range(0, nx, group)))
 
 
 def _column_axis(matrices):

@@ -9,6 +9,7 @@ from .cpu import THREADS, in_parallel
 from .targets import separable_kernels
 
 LEAST_VIEWS = 4         # fewer do not repay the copy of the volume
+MARGIN = 8              # numbers that the kernels may write behind a line
 COPY_BYTES = 1 << 28    # the volume is copied, line by line along the axis, in slabs of this size
 
 
@@ -76,32 +77,49 @@ class Turned:
 def forward(volume, rays, metric, axis, out):
     """Adds the line integrals of a volume [K, J, I] to out [N, rows, cols] (float32)."""
     kernels, turned = separable_kernels(), Turned(axis, rays, metric)
-    _, rows, cols = out.shape
-    v, total, pad = turned_volume(volume, turned.order), len(rays) * cols, kernels["PAD"]
+    v = turned_volume(volume, turned.order)
     for z0, z1, local in turned.slabs(v):
         nz, ny, nx = z1 - z0, *v.shape[1:]
-        vt = np.empty((ny, nx, nz), np.float32)
+        vt = padded_lines(nx, ny, nz)
         in_parallel(kernels["to_lines"], ((v[z0:z1], vt, y, min(y + 16, ny)) for y in range(0, ny, 16)))
-        in_parallel(kernels["separable_forward"], ((vt, local, turned.metric, rows, cols, out, q, min(q + 64, total),
-                                                    np.zeros((4, nz + 2 * pad), np.float32), np.empty((kernels["GROUP"], rows), np.float32))
-                                                   for q in range(0, total, 64)))
+        for portion, bundles, paths, columns in _columns(kernels, out, local, nx, ny):
+            rows, each = portion.shape[1], max(1, -(-len(portion) // (4 * THREADS)))
+            in_parallel(kernels["separable_forward"], ((vt, nx, ny, nz, columns[i:i + each], paths[i:i + each], rows,
+                                                        np.zeros(nz + 2 * kernels["PAD"], np.float32)) for i in range(0, len(portion), each)))
+            in_parallel(kernels["from_columns"], ((columns[i], portion[i], bundles[i], turned.metric, paths[i], np.empty(rows, np.float32))
+                                                  for i in range(len(portion))))
 
 
 def adjoint(projections, rays, metric, axis, out):
     """The exact transpose: adds to the volume out [K, J, I] from projections [N, rows, cols] (float32); deterministic, for a task owns
     its planes."""
     kernels, turned = separable_kernels(), Turned(axis, rays, metric)
-    v = turned_volume(out, turned.order)
-    _, rows, cols = projections.shape
-    at_once = max(1, COPY_BYTES // (4 * rows * cols))
+    v, planes = turned_volume(out, turned.order), kernels["PLANES"]
     for z0, z1, local in turned.slabs(v):
         nz, ny, nx = z1 - z0, *v.shape[1:]
-        vt = np.zeros((ny, nx, nz), np.float32)
-        for i in range(0, len(projections), at_once):
-            yt = np.ascontiguousarray(projections[i:i + at_once].transpose(0, 2, 1))
+        vt = padded_lines(nx, ny, nz)
+        for portion, bundles, paths, columns in _columns(kernels, projections, local, nx, ny):
+            rows = portion.shape[1]
+            in_parallel(kernels["to_columns"], ((portion[i], columns[i], bundles[i], turned.metric, paths[i], np.empty(rows, np.float32))
+                                                for i in range(len(portion))))
             for major, n in ((0, nx), (1, ny)):
-                cuts = np.unique(np.linspace(0, n, min(n, 4 * THREADS) + 1).astype(int))
-                in_parallel(kernels["separable_adjoint"], ((vt, local[i:i + at_once], turned.metric, yt, major, a, b,
-                                                            np.zeros(rows + 8, np.float32), np.zeros(rows + 8, np.float32),
-                                                            np.empty(nz, np.float32)) for a, b in zip(cuts[:-1], cuts[1:])))
+                in_parallel(kernels["separable_adjoint"], ((vt, nx, ny, nz, columns, paths, rows, major, k, np.empty(nz, np.float32))
+                                                           for k in range(0, n, planes)))
         in_parallel(kernels["from_lines"], ((vt, v[z0:z1], y, min(y + 16, ny)) for y in range(0, ny, 16)))
+
+
+def padded_lines(nx, ny, nz):
+    """Zeros [ny + 2, nx + 2, nz + ...], an odd number of MARGINs a line: lines a power of two apart would crowd into few places of the cache."""
+    return np.zeros((ny + 2, nx + 2, MARGIN * ((nz // MARGIN + 2) | 1)), np.float32)
+
+
+def _columns(kernels, projections, bundles, nx, ny):
+    """(projections, bundles, paths of their detector columns, zeros for the columns [n, cols, rows + 2 PAD]), some views at a time."""
+    _, rows, cols = projections.shape
+    length = rows + 2 * kernels["PAD"]
+    at_once = max(1, COPY_BYTES // (4 * length * cols))
+    for i in range(0, len(projections), at_once):
+        part, rays = projections[i:i + at_once], bundles[i:i + at_once]
+        paths = np.empty((len(part), cols, kernels["PATH"]))
+        in_parallel(kernels["fill_paths"], ((paths, rays, nx, ny, k, k + 1) for k in range(len(part))))
+        yield part, rays, paths, np.zeros((len(part), cols, length), np.float32)

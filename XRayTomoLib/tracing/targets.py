@@ -39,10 +39,10 @@ def cache_folder():
 
 
 def sources_hash():
-    """Hash of the kernel files and of what compiles them."""
+    """Hash of the kernel files and of what loads and compiles them."""
     import numba
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {platform.python_version()} {platform.machine()}".encode())
-    for path in sorted(KERNELS.glob("*.py")):
+    for path in (Path(__file__), *sorted(KERNELS.glob("*.py"))):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -92,12 +92,13 @@ _loaded = {}
 
 
 def cpu_decorator(fastmath=True, **options):
-    """numba's decorator for CPU kernels: no interpreter lock, cached on disk."""
+    """numba's decorator for CPU kernels: no interpreter lock, cached on disk; without numba's memory manager, whose atomic counting of every
+    slice costs more than many slices' work and makes threads wait for each other: kernels allocate nothing and copy no array to another."""
     try:
         import numba
     except ImportError as problem:
         raise TargetMissing("the fast CPU kernels need the package numba (pip install numba)") from problem
-    return numba.njit(fastmath=fastmath, nogil=True, error_model="numpy", cache=True, **options)
+    return numba.njit(fastmath=fastmath, nogil=True, error_model="numpy", cache=True, _nrt=False, **options)
 
 
 def no_overlap():
@@ -112,13 +113,29 @@ def no_overlap():
 
 
 def _line_kernels(last):
-    """Kernels that work on lines of voxels (float32): frame, separable and, if `last`, backprojection."""
-    key = ("lines", last)
+    """Kernels that work on lines of voxels (float32): frame, lines, separable and, if `last`, backprojection."""
+    lanes = has_lanes()
+    key = ("lines", last, lanes)
     if key not in _loaded:
-        given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), **pair_given("float32"),
-                 "real": np.float32, "coded": False}
-        _loaded[key] = load_files(variant_folder(f"cpu-{last}"), ("frame", "cpu_pairs", *dict.fromkeys(("separable", last))), given)
+        given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), **pair_given("float32"), **lane_given(),
+                 "real": np.float32, "coded": False, "lanes": lanes}
+        files = ("frame", "cpu_pairs", *(("lanes",) if lanes else ()), "lines", last)
+        _loaded[key] = load_files(variant_folder(f"cpu-{last}-{'lanes' if lanes else 'plain'}"), files, given)
     return _loaded[key]
+
+
+def has_lanes():
+    """Whether this processor has the permutations of kernels/lanes.py."""
+    from llvmlite import binding
+    return bool(binding.get_host_cpu_features().get("avx2"))
+
+
+def lane_given():
+    """What kernels/lanes.py needs of numba."""
+    from numba.core import cgutils, types
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import make_array
+    return {"intrinsic": intrinsic, "types": types, "make_array": make_array, "declare": cgutils.get_or_insert_function}
 
 
 def separable_kernels():

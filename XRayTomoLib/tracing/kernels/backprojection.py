@@ -6,7 +6,6 @@ The weight is 1 / w^power, power 0, 1 or 2.
 """
 from math import ceil, floor
 
-import numpy as np
 from numpy import float32 as f32
 from numpy import int32 as i32
 from numpy import uint32 as u32
@@ -77,68 +76,48 @@ def backproject_slab(p, P, volume, z0, z1, power):
 
 
 @device
-def backproject_lines(pt, P, volume, y0, y1, power):
-    """The same for columns parallel to z (col and w do not depend on z): adds to rows y0..y1 of volume; pt [views, cols + 2, rows + 2]."""
+def add_voxel_line(acc, p, M, x, y, nz, power, line):
+    """Adds to the voxels acc [nz] at (x, y) what one view p [cols + 2, rows + 2] holds for them; line [rows + 2 + BEYOND]: working memory."""
+    cols, rows = p.shape
+    w = M[2, 3] + M[2, 0] * x + M[2, 1] * y
+    if w <= 1e-9:
+        return
+    rw = 1.0 / w
+    u = (M[0, 3] + M[0, 0] * x + M[0, 1] * y) * rw
+    if u < 0.5 or u > cols - 1.5:
+        return
+    iu = int(u)
+    v0 = (M[1, 3] + M[1, 0] * x + M[1, 1] * y) * rw
+    dv = M[1, 2] * rw
+    ta = (0.5 - v0) / dv
+    tb = (rows - 1.5 - v0) / dv
+    n0 = int(ceil(max(min(ta, tb) - 1e-6, 0.0)))
+    n1 = int(floor(min(max(ta, tb) + 1e-6, nz - 1.0))) + 1
+    if n1 <= n0:
+        return
+    va = v0 + n0 * dv
+    vb = v0 + (n1 - 1) * dv
+    r0 = max(int(min(va, vb)), 0)
+    r1 = min(int(max(va, vb)) + 2, rows)
+    fu = f32(u - iu)
+    weight = f32(rw * rw if power == 2 else rw if power == 1 else 1.0)
+    blend(line[r0:r1], p[iu, r0:r1], p[iu + 1, r0:r1], weight * (f32(1) - fu), weight * fu)
+    add_line(acc[n0:n1], line, va, dv)
+
+
+@device
+def backproject_block(pt, P, volume, y0, x0, power, accs, line):
+    """The same for columns parallel to z (col and w do not depend on z): adds to GROUP x GROUP lines of volume, which stay in the cache;
+    pt [views, cols + 2, rows + 2]; accs [GROUP^2, nz + EIGHT], line: working memory."""
     nz, ny, nx = volume.shape
-    views, cols, rows = pt.shape
-    acc = np.empty((GROUP, nz), np.float32)
-    lines = np.zeros((4, rows), np.float32)
-    l0 = lines[0]
-    l1 = lines[1]
-    l2 = lines[2]
-    l3 = lines[3]
-    first = np.empty(4, np.float32)
-    step = np.empty(4, np.float32)
-    for y in range(y0, y1):
-        for xb in range(0, nx, GROUP):
-            xe = min(xb + GROUP, nx)
-            for x in range(xb, xe):
-                a = acc[x - xb]
-                a[:] = 0
-                count = 0
-                f0 = 0
-                f1 = nz
-                for i in range(views):
-                    M = P[i]
-                    w = M[2, 3] + M[2, 0] * x + M[2, 1] * y
-                    if w <= 1e-9:
-                        continue
-                    rw = 1.0 / w
-                    u = (M[0, 3] + M[0, 0] * x + M[0, 1] * y) * rw
-                    if u < 0.5 or u > cols - 1.5:
-                        continue
-                    iu = int(u)
-                    v0 = (M[1, 3] + M[1, 0] * x + M[1, 1] * y) * rw
-                    dv = M[1, 2] * rw
-                    ta = (0.5 - v0) / dv
-                    tb = (rows - 1.5 - v0) / dv
-                    n0 = int(ceil(max(min(ta, tb) - 1e-6, 0.0)))
-                    n1 = int(floor(min(max(ta, tb) + 1e-6, nz - 1.0))) + 1
-                    if n1 <= n0:
-                        continue
-                    va = v0 + n0 * dv
-                    vb = v0 + (n1 - 1) * dv
-                    r0 = max(int(min(va, vb)), 0)
-                    r1 = min(int(max(va, vb)) + 2, rows)
-                    if count > 0 and (n0 != f0 or n1 != f1):
-                        for t in range(count):
-                            add_line(a[f0:f1], lines[t], first[t] + f0 * step[t], step[t])
-                        count = 0
-                    f0 = n0
-                    f1 = n1
-                    fu = f32(u - iu)
-                    weight = f32(rw * rw if power == 2 else rw if power == 1 else 1.0)
-                    blend(lines[count][r0:r1], pt[i, iu, r0:r1], pt[i, iu + 1, r0:r1], weight * (f32(1) - fu), weight * fu)
-                    first[count] = f32(v0)
-                    step[count] = f32(dv)
-                    count += 1
-                    if count == 4:
-                        s = f32(f0)
-                        add_four_lines(a[f0:f1], l0, l1, l2, l3, first[0] + s * step[0], step[0], first[1] + s * step[1], step[1],
-                                       first[2] + s * step[2], step[2], first[3] + s * step[3], step[3])
-                        count = 0
-                for t in range(count):
-                    add_line(a[f0:f1], lines[t], first[t] + f0 * step[t], step[t])
-            for z in range(nz):
-                for x in range(xb, xe):
-                    volume[z, y, x] += acc[x - xb, z]
+    y1 = min(y0 + GROUP, ny)
+    x1 = min(x0 + GROUP, nx)
+    accs[:] = f32(0)
+    for i in range(pt.shape[0]):
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                add_voxel_line(accs[(y - y0) * GROUP + x - x0], pt[i], P[i], x, y, nz, power, line)
+    for z in range(nz):
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                volume[z, y, x] += accs[(y - y0) * GROUP + x - x0, z]

@@ -52,7 +52,8 @@ def bundle_jacobian(v, table, nx, ny, nz, metric, step, bundles, rows, cols, out
             p = 0
             for r in range(r0, r1):
                 for c in range(c0, c1):
-                    out[channel, i, r, c] = sevens[p]
+                    for a in range(7):
+                        out[channel, i, r, c, a] = sevens[p, a]
                     p += 1
 
 
@@ -64,7 +65,9 @@ def listed_jacobian(v, table, nx, ny, nz, metric, step, ends, out, q0, q1, side,
         n = fill_listed(ends, first, min(first + side * side, len(ends)), rays)
         for channel in range(v.shape[0]):
             tile_grad(v[channel], table, nx, ny, nz, metric, step, rays, n, values[channel, :n], whole, part, window, sums, sevens)
-            out[channel, first:first + n] = sevens[:n]
+            for p in range(n):
+                for a in range(7):
+                    out[channel, first + p, a] = sevens[p, a]
 
 
 @device

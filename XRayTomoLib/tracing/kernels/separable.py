@@ -1,148 +1,105 @@
 """Joseph's method where detector columns are parallel to a volume axis: the same numbers, several times faster.
 
 All rays of one detector column share their path across the other two axes. So a plane's two voxel lines along the axis are blended
-once for the column, and what remains is linear interpolation in contiguous memory. `vector` compiles as `device` does and promises
-that arrays do not overlap, which lets loops that read and write be vectorised.
+once for the column, and what remains is linear interpolation in contiguous memory (lines.py).
 
-vt [ny, nx, nz] is the volume with that axis (z) last; g [6, 3] an affine bundle in (x, y, z) with g[2] and g[5] along z.
+vt [ny + 2, nx + 2, nz + ...] is the volume with that axis (z) last, a line of zeros on every side, and room for EIGHT behind each line;
+g [6, 3] an affine bundle in (x, y, z) with g[2] and g[5] along z.
 """
 from math import ceil, floor, sqrt
 
-import numpy as np
 from numpy import float32 as f32
-from numpy import int32 as i32
-from numpy import uint32 as u32
 
-PAD = 2         # zeros kept at both ends of a line of voxels
-GROUP = 16      # detector columns, or rows of voxels, that are written back together
-
-
-@vector
-def add_line(acc, line, first, step):
-    """acc[r] += line(first + r step), linear interpolation."""
-    for r in range(i32(len(acc))):
-        p = first + f32(r) * step
-        ip = i32(p)
-        i = u32(ip) & MASK
-        a, b = pair(line, i)
-        acc[r] += a + (p - f32(ip)) * (b - a)
-
-
-@vector
-def add_four_lines(acc, c0, c1, c2, c3, v0, d0, v1, d1, v2, d2, v3, d3):
-    """The sum of four add_line in one pass over acc."""
-    for r in range(i32(len(acc))):
-        rf = f32(r)
-        p = v0 + rf * d0
-        ip = i32(p)
-        i = u32(ip) & MASK
-        a, b = pair(c0, i)
-        s = a + (p - f32(ip)) * (b - a)
-        p = v1 + rf * d1
-        ip = i32(p)
-        i = u32(ip) & MASK
-        a, b = pair(c1, i)
-        s += a + (p - f32(ip)) * (b - a)
-        p = v2 + rf * d2
-        ip = i32(p)
-        i = u32(ip) & MASK
-        a, b = pair(c2, i)
-        s += a + (p - f32(ip)) * (b - a)
-        p = v3 + rf * d3
-        ip = i32(p)
-        i = u32(ip) & MASK
-        a, b = pair(c3, i)
-        s += a + (p - f32(ip)) * (b - a)
-        acc[r] += s
-
-
-@vector
-def blend(line, a, b, wa, wb):
-    for i in range(i32(len(line))):
-        line[i] = wa * a[i] + wb * b[i]
-
-
-@vector
-def spread_two(a, b, line, wa, wb):
-    for i in range(i32(len(line))):
-        t = line[i]
-        a[i] += wa * t
-        b[i] += wb * t
-
-
-@vector
-def spread_one(a, line, wa):
-    for i in range(i32(len(line))):
-        a[i] += wa * line[i]
-
-
-@vector
-def gather_two(line, g, first, step, dz):
-    """Transpose of add_line as a gather, rows at least one voxel apart: line[z] = sum_r g[r] max(0, 1 - |z_r - z|), where
-    first + z step is the row of voxel z (shifted by what g is padded)."""
-    for z in range(i32(len(line))):
-        p = first + f32(z) * step
-        ip = i32(p)
-        t = (p - f32(ip)) * dz
-        a, b = pair(g, u32(ip) & MASK)
-        line[z] = a * max(f32(1) - t, f32(0)) + b * max(f32(1) - (dz - t), f32(0))
-
-
-@vector
-def gather_four(line, g, first, step, dz):
-    """The same for rows half a voxel to one voxel apart."""
-    after = g[2:]
-    for z in range(i32(len(line))):
-        p = first + f32(z) * step
-        ip = i32(p)
-        t = (p - f32(ip)) * dz
-        i = u32(ip) & MASK
-        a, b = pair(g, i)
-        c, d = pair(after, i)
-        line[z] = (a * max(f32(1) - (t + dz), f32(0)) + b * max(f32(1) - t, f32(0))
-                   + c * max(f32(1) - (dz - t), f32(0)) + d * max(f32(1) - (dz + dz - t), f32(0)))
+PAD = 32            # zeros kept at both ends of a line of rows or voxels
+PLANES = 32         # planes and lines of a block of the volume that stays in the cache while all views go through it
+LINES = 16
+PATH = 11           # numbers that describe the path of a detector column
 
 
 @device
-def scatter_rows(line, g, z0, dz, rows):
-    """The same for rows as close as they like: line (zeroed here) gets each row's two shares; z_r = z0 + r dz counts from line[0]."""
-    line[:] = 0
-    n = len(line)
-    for r in range(rows):
-        z = z0 + r * dz
-        k = int(floor(z))
-        f = f32(z - k)
-        if k >= 0 and k < n:
-            line[k] += (f32(1) - f) * g[r]
-        if k + 1 >= 0 and k + 1 < n:
-            line[k + 1] += f * g[r]
-
-
-@device
-def column_path(g, u, nx, ny):
-    """Path of detector column u across x and y: whether x is its major axis, planes, others, start, slope, intercept, planes k0 <= k < k1,
-    d along major and the other axis; and z: start and direction of row 0, and their steps per row."""
+def column_ray(g, u):
+    """The ray of row 0 of detector column u (start and direction), and the steps of both along z per row."""
     sx = g[0, 0] + u * g[1, 0]
     sy = g[0, 1] + u * g[1, 1]
     sz = g[0, 2] + u * g[1, 2]
     dx = g[3, 0] + u * g[4, 0] - sx
     dy = g[3, 1] + u * g[4, 1] - sy
     dz = g[3, 2] + u * g[4, 2] - sz
-    by_x = abs(dx) >= abs(dy)
-    if by_x:
-        nm, nb, dm, db, s, b0 = nx, ny, dx, dy / dx, sx, sy - sx * (dy / dx)
+    return sx, sy, sz, dx, dy, dz, g[2, 2], g[5, 2] - g[2, 2]
+
+
+@device
+def fill_path(path, g, u, nx, ny):
+    """path [PATH] of column u: major axis (0 x, 1 y), planes k0 <= k < k1, the other index b on plane 0 and its slope; z of row 0 on plane 0
+    and its slope, z per row on plane 0 and its slope; d along the major axis; planes per step of b (0: b stays the same)."""
+    sx, sy, sz, dx, dy, dz, sz_r, dz_r = column_ray(g, u)
+    if abs(dx) >= abs(dy):
+        axis, nm, nb, s_m, s_b, d_m, d_b = 0.0, nx, ny, sx, sy, dx, dy
     else:
-        nm, nb, dm, db, s, b0 = ny, nx, dy, dx / dy, sy, sx - sy * (dx / dy)
-    k0 = 0
-    k1 = nm
+        axis, nm, nb, s_m, s_b, d_m, d_b = 1.0, ny, nx, sy, sx, dy, dx
+    inv = 1.0 / d_m
+    db = d_b * inv
+    b0 = s_b - s_m * db
+    k0 = 0.0
+    k1 = float(nm)
     if abs(db) > 1e-12:
         ta = (-1 - b0) / db
         tb = (nb - b0) / db
-        k0 = max(k0, int(ceil(max(min(ta, tb), -1.0))))
-        k1 = min(k1, int(floor(min(max(ta, tb), nm + 1.0))) + 1)
+        k0 = max(k0, ceil(min(ta, tb)))
+        k1 = min(k1, floor(max(ta, tb)) + 1.0)
     elif b0 <= -1 or b0 >= nb:
         k1 = k0
-    return by_x, nb, dm, s, db, b0, k0, k1, dx, dy, sz, dz, g[2, 2], g[5, 2] - g[2, 2]
+    path[0], path[1], path[2], path[3], path[4] = axis, k0, k1, b0, db
+    path[5], path[6], path[7], path[8], path[9] = sz - s_m * inv * dz, inv * dz, sz_r - s_m * inv * dz_r, inv * dz_r, d_m
+    path[10] = 1.0 / db if abs(db) > 1e-12 else 0.0
+
+
+@device
+def fill_paths(paths, bundles, nx, ny, i0, i1):
+    """paths [views, cols, PATH] of the views i0..i1."""
+    for i in range(i0, i1):
+        for u in range(paths.shape[1]):
+            fill_path(paths[i, u], bundles[i], u, nx, ny)
+
+
+@device
+def mm_per_plane(g, metric, u, d_m, rows, lengths):
+    """lengths [rows] of the rays of column u between two planes."""
+    _, _, _, dx, dy, dz, _, dz_r = column_ray(g, u)
+    for r in range(rows):
+        lengths[r] = f32(sqrt(length_mm(metric, dx, dy, dz + r * dz_r)) / abs(d_m))
+
+
+@device
+def planes_between(path, ka, kb, j0, j1):
+    """Planes of ka <= k < kb on which the column's crossing b is j0 <= b < j1."""
+    ka = max(ka, int(path[1]))
+    kb = min(kb, int(path[2]))
+    per_step = path[10]
+    if per_step == 0.0:
+        return (ka, kb) if path[3] >= j0 and path[3] < j1 else (ka, ka)
+    first = (j0 - path[3]) * per_step
+    stop = (j1 - path[3]) * per_step
+    if per_step > 0.0:
+        return int(max(ka, ceil(first))), int(min(kb, ceil(stop)))
+    return int(max(ka, floor(stop) + 1)), int(min(kb, floor(first) + 1))
+
+
+@device
+def on_plane(path, k, nb):
+    """Index j of the lower of the two lines round plane k's crossing (from -1 to nb - 1), their weights, and z of row 0 and z per row there."""
+    b = path[3] + k * path[4]
+    j = min(max(int(floor(b)), -1), nb - 1)
+    f = f32(min(max(b - j, 0.0), 1.0))
+    return j, f32(1) - f, f, path[5] + k * path[6], path[7] + k * path[8]
+
+
+@device
+def two_lines(vt, axis, k, j):
+    """The voxel lines j and j + 1 of plane k."""
+    if axis == 0.0:
+        return vt[j + 1, k + 1], vt[j + 2, k + 1]
+    return vt[k + 1, j + 1], vt[k + 1, j + 2]
 
 
 @device
@@ -158,152 +115,113 @@ def rows_inside(z0, dz, rows, nz):
 
 
 @device
-def plane_lines(vt, by_x, k, j, nb):
-    """The two voxel lines round (plane k, other index j) and which of them exist."""
-    ja = min(max(j, 0), nb - 1)
-    jb = min(max(j + 1, 0), nb - 1)
-    if by_x:
-        return vt[ja, k], vt[jb, k]
-    return vt[k, ja], vt[k, jb]
+def add_plane(acc, vt, nb, nz, path, k, rows, line):
+    """Adds to acc [rows] the samples of one column on plane k; line [nz + 2 PAD] has zeros at the ends."""
+    j, wl, wh, z0, dz = on_plane(path, k, nb)
+    ra, rb = rows_inside(z0, dz, rows, nz)
+    if rb > ra:
+        za = z0 + ra * dz
+        zb = z0 + (rb - 1) * dz
+        lo = max(int(floor(min(za, zb))), 0)
+        hi = min(int(floor(max(za, zb))) + 2, nz)
+        low, high = two_lines(vt, path[0], k, j)
+        blend(line[lo + PAD:hi + PAD], low[lo:hi], high[lo:hi], wl, wh)
+        add_line(acc[ra:rb], line, za + PAD, dz)
 
 
 @device
-def separable_forward(vt, bundles, metric, rows, cols, out, q0, q1, lines, accs):
-    """Adds to out [views, rows, cols] the columns q0..q1 (over views x cols); lines [4, nz + 2 PAD] with zeros at the ends; accs [GROUP, rows]."""
-    ny, nx, nz = vt.shape
-    first = np.empty(4, np.float32)
-    step = np.empty(4, np.float32)
-    l0 = lines[0]
-    l1 = lines[1]
-    l2 = lines[2]
-    l3 = lines[3]
-    q = q0
-    while q < q1:
-        i = q // cols
-        u0 = q - i * cols
-        u1 = min(u0 + GROUP, cols, u0 + q1 - q)
-        for u in range(u0, u1):
-            acc = accs[u - u0]
-            acc[:] = 0
-            by_x, nb, dm, s, db, b0, k0, k1, dx, dy, sz, dz0, sz_r, dz_r = column_path(bundles[i], u, nx, ny)
-            count = 0
-            n0 = 0
-            n1 = 0
-            for k in range(k0, k1):
-                b = b0 + k * db
-                j = int(floor(b))
-                if j < -1 or j >= nb:
-                    continue
-                f = f32(b - j)
-                a = (k - s) / dm
-                z0 = sz + a * dz0
-                dz = sz_r + a * dz_r
-                ra, rb = rows_inside(z0, dz, rows, nz)
-                if rb <= ra:
-                    continue
-                za = z0 + ra * dz
-                zb = z0 + (rb - 1) * dz
-                lo = max(int(floor(min(za, zb))), 0)
-                hi = min(int(floor(max(za, zb))) + 2, nz)
-                if count > 0 and (ra != n0 or rb != n1):
-                    for t in range(count):
-                        add_line(acc[n0:n1], lines[t], first[t] + f32(n0) * step[t], step[t])
-                    count = 0
-                low, high = plane_lines(vt, by_x, k, j, nb)
-                wl = f32(1) - f if j >= 0 else f32(0)
-                wh = f if j + 1 < nb else f32(0)
-                blend(lines[count][lo + PAD:hi + PAD], low[lo:hi], high[lo:hi], wl, wh)
-                n0 = ra
-                n1 = rb
-                first[count] = f32(z0 + PAD)
-                step[count] = f32(dz)
-                count += 1
-                if count == 4:
-                    r0 = f32(n0)
-                    add_four_lines(acc[n0:n1], l0, l1, l2, l3, first[0] + r0 * step[0], step[0], first[1] + r0 * step[1], step[1],
-                                   first[2] + r0 * step[2], step[2], first[3] + r0 * step[3], step[3])
-                    count = 0
-            for t in range(count):
-                add_line(acc[n0:n1], lines[t], first[t] + f32(n0) * step[t], step[t])
-            for r in range(rows):
-                acc[r] *= f32(sqrt(length_mm(metric, dx, dy, dz0 + r * dz_r)) / abs(dm))
+def separable_forward(vt, nx, ny, nz, yt, paths, rows, line):
+    """Adds to the columns yt [views, cols, rows + 2 PAD] their samples on all planes; line [nz + 2 PAD] has zeros at the ends."""
+    views, cols, _ = yt.shape
+    for axis in range(2):
+        nm, nb = (nx, ny) if axis == 0 else (ny, nx)
+        for ka in range(0, nm, PLANES):
+            for j0 in range(-1, nb, LINES):
+                for i in range(views):
+                    for u in range(cols):
+                        if paths[i, u, 0] == axis:
+                            k0, k1 = planes_between(paths[i, u], ka, ka + PLANES, j0, j0 + LINES)
+                            for k in range(k0, k1):
+                                add_plane(yt[i, u, PAD:], vt, nb, nz, paths[i, u], k, rows, line)
+
+
+@device
+def spread_plane(low, high, wl, wh, g, z0, dz, nz, rows, line):
+    """Transpose of add_plane for a column g [rows + 2 PAD] whose row r lies at z0 + r dz."""
+    za = z0 + (rows - 1) * dz
+    lo = int(ceil(max(min(z0, za) - 1, 0.0)))
+    hi = int(floor(min(max(z0, za) + 1, nz - 1.0))) + 1
+    if hi > lo:
+        spread_rows(low, high, wl, wh, g, PAD, z0, dz, lo, hi, rows, line)
+
+
+@device
+def separable_adjoint(vt, nx, ny, nz, yt, paths, rows, axis, ka, line):
+    """Exact transpose of separable_forward: PLANES planes from ka of the columns whose major axis is `axis`; nobody else writes there.
+
+    yt [views, cols, rows + 2 PAD], zeros at the ends; line [nz]: working memory.
+    """
+    views, cols, _ = yt.shape
+    nb = ny if axis == 0 else nx
+    for j0 in range(-1, nb, LINES):
+        for i in range(views):
+            for u in range(cols):
+                if paths[i, u, 0] == axis:
+                    k0, k1 = planes_between(paths[i, u], ka, ka + PLANES, j0, j0 + LINES)
+                    for k in range(k0, k1):
+                        j, wl, wh, z0, dz = on_plane(paths[i, u], k, nb)
+                        low, high = two_lines(vt, paths[i, u, 0], k, j)
+                        spread_plane(low, high, wl, wh, yt[i, u], z0, dz, nz, rows, line)
+
+
+@device
+def to_columns(y, yt, bundle, metric, paths, lengths):
+    """yt[u, PAD + r] = y[r, u] times the ray's length between two planes, for one view."""
+    rows, cols = y.shape
+    for u0 in range(0, cols, GROUP):
+        u1 = min(u0 + GROUP, cols)
         for r in range(rows):
             for u in range(u0, u1):
-                out[i, r, u] += accs[u - u0, r]
-        q += u1 - u0
+                yt[u, PAD + r] = y[r, u]
+        for u in range(u0, u1):
+            mm_per_plane(bundle, metric, u, paths[u, 9], rows, lengths)
+            for r in range(rows):
+                yt[u, PAD + r] *= lengths[r]
 
 
 @device
-def separable_adjoint(vt, bundles, metric, yt, axis, m0, m1, up, down, line):
-    """Exact transpose of separable_forward: planes m0..m1 of the columns whose major axis is `axis` (0 x, 1 y); nobody else writes there.
-
-    yt [views, cols, rows]; up, down [rows + 8] zeros; line [nz].
-    """
-    ny, nx, nz = vt.shape
-    views, cols, rows = yt.shape
-    for i in range(views):
-        for u in range(cols):
-            by_x, nb, dm, s, db, b0, k0, k1, dx, dy, sz, dz0, sz_r, dz_r = column_path(bundles[i], u, nx, ny)
-            k0 = max(k0, m0)
-            k1 = min(k1, m1)
-            if by_x != (axis == 0) or k1 <= k0:
-                continue
+def from_columns(yt, y, bundle, metric, paths, lengths):
+    """y[r, u] += yt[u, PAD + r] times that length."""
+    rows, cols = y.shape
+    for u0 in range(0, cols, GROUP):
+        u1 = min(u0 + GROUP, cols)
+        for u in range(u0, u1):
+            mm_per_plane(bundle, metric, u, paths[u, 9], rows, lengths)
             for r in range(rows):
-                w = yt[i, u, r] * f32(sqrt(length_mm(metric, dx, dy, dz0 + r * dz_r)) / abs(dm))
-                up[r + 3] = w
-                down[rows + 2 - r] = w
-            for k in range(k0, k1):
-                b = b0 + k * db
-                j = int(floor(b))
-                if j < -1 or j >= nb:
-                    continue
-                f = f32(b - j)
-                a = (k - s) / dm
-                z0 = sz + a * dz0
-                dz = sz_r + a * dz_r
-                g = up
-                if dz < 0:
-                    z0 = z0 + (rows - 1) * dz
-                    dz = -dz
-                    g = down
-                lo = int(ceil(max(z0 - 1, 0.0)))
-                hi = int(floor(min(z0 + (rows - 1) * dz + 1, nz - 1.0))) + 1
-                if hi <= lo:
-                    continue
-                part = line[lo:hi]
-                if dz >= 1.0:
-                    gather_two(part, g[2:], f32((lo - z0) / dz + 1), f32(1 / dz), f32(dz))
-                elif dz >= 0.5:
-                    gather_four(part, g, f32((lo - z0) / dz + 2), f32(1 / dz), f32(dz))
-                else:
-                    scatter_rows(part, g[3:], z0 - lo, dz, rows)
-                low, high = plane_lines(vt, by_x, k, j, nb)
-                if j < 0:
-                    spread_one(high[lo:hi], part, f)
-                elif j + 1 >= nb:
-                    spread_one(low[lo:hi], part, f32(1) - f)
-                else:
-                    spread_two(low[lo:hi], high[lo:hi], part, f32(1) - f, f)
+                yt[u, PAD + r] *= lengths[r]
+        for r in range(rows):
+            for u in range(u0, u1):
+                y[r, u] += yt[u, PAD + r]
 
 
 @device
 def to_lines(v, vt, y0, y1):
-    """vt[y, x, z] = v[z, y, x] for rows y0..y1."""
+    """vt[y + 1, x + 1, z] = v[z, y, x] for rows y0..y1."""
     nz, ny, nx = v.shape
     for y in range(y0, y1):
         for zb in range(0, nz, GROUP):
             for x in range(nx):
                 for z in range(zb, min(zb + GROUP, nz)):
-                    vt[y, x, z] = v[z, y, x]
+                    vt[y + 1, x + 1, z] = v[z, y, x]
 
 
 @device
 def from_lines(vt, v, y0, y1):
-    """v[z, y, x] += vt[y, x, z] for rows y0..y1."""
-    ny, nx, nz = vt.shape
+    """v[z, y, x] += vt[y + 1, x + 1, z] for rows y0..y1."""
+    nz, ny, nx = v.shape
     for y in range(y0, y1):
         for zb in range(0, nz, GROUP):
             for xb in range(0, nx, GROUP):
                 for z in range(zb, min(zb + GROUP, nz)):
                     for x in range(xb, min(xb + GROUP, nx)):
-                        v[z, y, x] += vt[y, x, z]
+                        v[z, y, x] += vt[y + 1, x + 1, z]
