@@ -151,6 +151,15 @@ class XRayTomoParameterNode:
     checkpointFile: str = ""
     reconstruction: slicer.vtkMRMLScalarVolumeNode
 
+    # Register: options of the registration and of the X-rays' preparation, as JSON text
+    xray1: slicer.vtkMRMLScalarVolumeNode
+    xray2: slicer.vtkMRMLScalarVolumeNode
+    registrationOptions: str = ""
+    registration: slicer.vtkMRMLLinearTransformNode
+    registrationEllipsoid: slicer.vtkMRMLModelNode
+    registeredRadiograph: slicer.vtkMRMLScalarVolumeNode
+    registrationReport: str = ""
+
     # What stands in the scene for them
     gantry: slicer.vtkMRMLLinearTransformNode
     geometry: slicer.vtkMRMLTextNode
@@ -348,6 +357,18 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
         from XRayTomoLib.mrml.reconstruction_job import reconstruct_now
 
         return reconstruct_now(stackNode, method, options, roiNode, spacingMm, waterPerMm, outputNode, checkpoint, resume, progress)
+
+    def register(self, volumeNode, xrayNodes, attenuation=None, preparation=None, transformNode=None, progress=None, **options):
+        """(transform node above the volume, XRayTomoLib.registration.Registration with report()) from X-rays of the volume.
+
+        xrayNodes: volume nodes of one slice, each with a geometry of one view, such as radiographs and projections. options: those of
+        XRayTomoLib.registration.RegistrationOptions, such as search_count=256; preparation: dictionary of registration.images.Preparation.
+        The start is where the volume lies. A failure raises ValueError and moves nothing.
+        """
+        from XRayTomoLib.mrml.registration_job import register_now
+        from XRayTomoLib.physics.attenuation import AttenuationModel
+
+        return register_now(volumeNode, xrayNodes, attenuation or AttenuationModel(), options, preparation or {}, transformNode, progress)
 
     def updateScene(self, parameterNode):
         """Brings gantry, source, cone of view, detector, axis, geometry and landmarks to the parameters; makes what is missing."""

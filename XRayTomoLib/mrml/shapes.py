@@ -51,6 +51,20 @@ def sphere(centre, radius):
     return source.GetOutput()
 
 
+def ellipsoid(centre, half_axes, directions):
+    """Ellipsoid with half axes [3] along the columns of `directions` [3, 3]."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = directions * np.maximum(half_axes, 1e-6)
+    matrix[:3, 3] = centre
+    transform = vtk.vtkTransform()
+    transform.SetMatrix(matrix.ravel().tolist())
+    moved = vtk.vtkTransformPolyDataFilter()
+    moved.SetTransform(transform)
+    moved.SetInputData(sphere((0.0, 0.0, 0.0), 1.0))
+    moved.Update()
+    return moved.GetOutput()
+
+
 def arrow(start, vector):
     """An arrow from `start` along `vector`, as long as it."""
     length = float(np.linalg.norm(vector))

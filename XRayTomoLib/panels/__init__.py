@@ -4,6 +4,7 @@ from .geometry_checks import GeometryChecksSection
 from .import_projections import ImportProjectionsSection
 from .radiograph import RadiographSection
 from .reconstruct import ReconstructSection
+from .register import RegisterSection
 from .scan import ScanSection
 from .source_detector import SourceDetectorSection
 from .trajectory import TrajectorySection
@@ -11,5 +12,5 @@ from .volume import VolumeSection
 
 SECTIONS = (
     VolumeSection, SourceDetectorSection, RadiographSection, TrajectorySection, ScanSection, ImportProjectionsSection, GeometryChecksSection,
-    ReconstructSection,
+    ReconstructSection, RegisterSection,
 )  # fmt: skip
