@@ -56,6 +56,7 @@ class Case:
     pivot: np.ndarray = None
     method: str = "joseph"
     _levels: dict = field(default_factory=dict, repr=False)
+    _volumes: dict = field(default_factory=dict, repr=False)
 
     def __post_init__(self):
         object.__setattr__(self, "xrays", tuple(self.xrays))
@@ -73,10 +74,16 @@ class Case:
         if key == (1, 1):
             return self
         if key not in self._levels:
-            grid, mu = coarser(self.grid, self.mu, volume_factor)
+            if volume_factor not in self._volumes:
+                self._volumes[volume_factor] = coarser(self.grid, self.mu, volume_factor)
+            grid, mu = self._volumes[volume_factor]
             xrays = [x.binned(max(1, min(image_factor, *(n // 8 for n in x.image.shape)))) for x in self.xrays]
             self._levels[key] = Case(grid, mu, xrays, self.pivot, self.method)
         return self._levels[key]
+
+    def with_xrays(self, xrays):
+        """The same volume, and its coarser ones, with other X-rays."""
+        return replace(self, xrays=tuple(xrays), _levels={})
 
     def render(self, poses, index):
         """Radiographs [n, rows, cols] of X-ray `index` for the object's poses [n, 4, 4]."""

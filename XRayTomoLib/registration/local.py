@@ -38,23 +38,35 @@ class LocalNormalisation:
     def _normalised(self, x):
         """z and the denominator, of images [..., rows, cols]."""
         centred = x - self._mean(x)
-        middle = (x * self.mask).sum((-2, -1), keepdim=True) / self.count
-        variance = ((x - middle).square() * self.mask).sum((-2, -1), keepdim=True) / self.count
+        variance = (self._from_middle(x).square()).sum((-2, -1), keepdim=True) / self.count
         spread = torch.sqrt(self._mean(centred.square()) + self.floor ** 2 * variance + 1e-20)
         return centred / spread, spread
+
+    def _from_middle(self, x):
+        """The image less its mean over the pixels that count, 0 in the others."""
+        return (x - (x * self.mask).sum((-2, -1), keepdim=True) / self.count) * self.mask
 
     def residual(self, x):
         """z of x minus z of the fixed image, [..., rows, cols], 0 where pixels do not count."""
         return (self._normalised(x)[0] - self.fixed) * self.mask
 
     def linearised(self, x, jacobian):
-        """Residual [rows, cols] and its derivatives [rows, cols, n] from those of x (the share of the whole deviation held fixed)."""
+        """Residual [rows, cols] and its derivatives [rows, cols, n] from those of x."""
         z, spread = self._normalised(x)
         change = jacobian.movedim(-1, 0)
+        of_variance = (self._from_middle(x) * change).sum((-2, -1), keepdim=True) / self.count
         change = change - self._mean(change)
-        slope = (change - z * self._mean(z * change)) / spread
+        of_spread = (self._mean(z * spread * change) + self.floor ** 2 * of_variance) / spread
+        slope = (change - z * of_spread) / spread
         return (z - self.fixed) * self.mask, (slope * self.mask).movedim(0, -1)
 
     def correlation(self, x):
         """Mean over the pixels that count of z z_fixed [...]: the local NCC, less what the floor takes."""
         return (self._normalised(x)[0] * self.fixed * self.mask).sum((-2, -1)) / self.count
+
+    def alike(self, residual):
+        """Local correlation [rows, cols], at least 0, of the fixed image and one whose residual is given."""
+        fixed = self.fixed * self.mask
+        z = residual + fixed
+        norms = (self._mean(z * z) * self._mean(fixed * fixed)).clamp_min(1e-12).sqrt()
+        return (self._mean(z * fixed) / norms).clamp(0, 1)

@@ -1,37 +1,26 @@
 """Registration of X-rays to a volume from a rough start: search, refinement from coarse to fine, error bar, report."""
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..jobs import Step, run
 from ..options import OptionError, option, options_of
 from .case import RegistrationError
+from .curve import CurvedResiduals
 from .evaluate import middle_half, mtre_mm
 from .levenberg import FREEDOMS, Residuals, optimise
 from .objective import Objective
 from .optimisers import OPTIMISERS, climb
 from .poses import checked_pose, half_turns
+from .recipe import levels_for
 from .search import AGREE_MM, best_of, distinct, in_batches, poses_around, search
 from .similarity import SIMILARITIES, similarity_of
 from .uncertainty import Uncertainty, uncertainty
 
 LEVENBERG = "levenberg-marquardt"
 LEAST_NCC = 0.1             # mean local NCC below which X-rays and volume show nothing in common
-CONTRADICTION = 0.25        # of local NCC that an X-ray gains without the others where their geometries contradict
-
-
-@dataclass(frozen=True)
-class Level:
-    """One resolution: factors of image and volume, radius (px) of the square over which images are normalised, when to stop."""
-    image: int
-    volume: int
-    radius: int
-    stop_mm: float
-    iterations: int
-
-
-LEVELS = (Level(8, 4, 8, 0.3, 15), Level(4, 3, 12, 0.1, 15), Level(2, 2, 12, 0.03, 15), Level(1, 1, 16, 0.01, 12))
+CONTRADICTION = 0.15        # of local NCC that an X-ray gains without the others where their geometries contradict
 
 
 @dataclass(frozen=True)
@@ -46,6 +35,8 @@ class RegistrationOptions:
     refined_starts: int = option(6, "Refined starts", "of these poses, how many are refined; fewer where they agree", minimum=1, maximum=100)
     half_turns: bool = option(False, "Half turns", "also start from the object turned by 180 deg about each of its axes")
     free: str = option("all", "Degrees of freedom", f"what may change: all, or some of {', '.join(FREEDOMS)}, with commas")
+    grey_curve: bool = option(True, "Grey curve", "at full resolution a curve of grey levels is fitted along, for beam hardening and scatter "
+                              "(Levenberg-Marquardt only)")
     finest_px: int = option(256, "Pixels", "X-rays with more pixels than this along a side are used at a coarser resolution", minimum=16)
     seed: int = option(0, "Seed", "of the poses round the start", minimum=0)
 
@@ -68,12 +59,6 @@ class RegistrationOptions:
         if unknown := [name for name in names if name not in FREEDOMS]:
             raise RegistrationError(f"degree of freedom '{unknown[0]}' is not known; expected all, or some of {', '.join(FREEDOMS)}")
         return sorted({FREEDOMS.index(name) for name in names})
-
-    def levels(self, case):
-        """The levels of a case, the coarsest first: the finest has about finest_px pixels along the longer side."""
-        largest = max(max(x.image.shape) for x in case.xrays)
-        base = max(1, int(np.ceil(largest / self.finest_px)))
-        return [Level(base * each.image, each.volume, each.radius, each.stop_mm, each.iterations) for each in LEVELS]
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,16 +108,16 @@ def register(case, start=None, options=None):
     began, options = time.perf_counter(), options or RegistrationOptions()
     start = np.eye(4) if start is None else checked_pose(start, "the start")
     case.check_sight(start)
-    levels, history = options.levels(case), []
+    levels, history = levels_for(case.xrays, options.finest_px), []
     found, scores = yield from _kept(history, 0, _search(case, start, options, levels[0]))
     points = middle_half(case.grid)
     near = mtre_mm(found, found[0], points)
     agree = near < AGREE_MM
     pose = yield from _refined(case, found, options, levels, history, points)
-    residuals = _residuals(case, levels[-1], options)
+    residuals, (pose, state) = _residuals(case, levels[-1], options), (yield from _finished(case, pose, options, levels, history))
     before, after = each_correlation(residuals, start), each_correlation(residuals, pose)
-    _check_match(case, pose, after, options, levels[1])
-    bars = uncertainty(residuals, pose)
+    _check_match(case, pose, after, options, levels[-2])
+    bars = uncertainty(*state)
     yield Step(len(levels), len(levels), 1 - float(after.mean()), "error bar", None, {"pose": pose})
     return Registration(pose, start, bars, tuple(x.name for x in case.xrays), before, after, points, float(near[agree].mean()), int(agree.sum()),
                         len(found), time.perf_counter() - began, history, case.xrays)
@@ -158,14 +143,25 @@ def _search(case, start, options, level):
 
 
 def _refined(case, found, options, levels, history, points):
-    """Job that takes the poses of the search through the finer levels: up to three at the first, then the best alone."""
+    """Job that takes the poses of the search through the middle levels: up to three at the first, then the best alone."""
     candidates = distinct(found, points, 0.5 * AGREE_MM)[:3]
-    for number, level in enumerate(levels[1:], 1):
+    for number, level in enumerate(levels[1:-1], 1):
         ends = []
         for pose in candidates:
             ends.append((yield from _kept(history, number, _optimised(case, level, pose, options)))[0])
         candidates = best_of(_residuals(case, level, options), np.stack(ends), 1)[0] if len(ends) > 1 else ends
     return candidates[0]
+
+
+def _finished(case, pose, options, levels, history):
+    """Job at the finest level that returns (pose, (residuals, their state)), of which the error bar is made."""
+    level, number = levels[-1], len(levels) - 1
+    if not (options.grey_curve and options.optimiser == LEVENBERG):
+        pose = (yield from _kept(history, number, _optimised(case, level, pose, options)))[0]
+        return pose, (_residuals(case, level, options), pose)
+    residuals = CurvedResiduals(case.level(level.image, level.volume), level.radius, free=options.freedoms())
+    state = (yield from _kept(history, number, optimise(residuals, residuals.start(pose), level.iterations, level.stop_mm)))[0]
+    return state.pose, (residuals, state)
 
 
 def _optimised(case, level, pose, options):
@@ -186,8 +182,9 @@ def _kept(history, level, job):
             step = next(job)
         except StopIteration as end:
             return end.value
-        history.append((level, step.residual, step.state["pose"]))
-        yield step
+        pose = getattr(step.state["pose"], "pose", step.state["pose"])
+        history.append((level, step.residual, pose))
+        yield replace(step, state={"pose": pose})
 
 
 def each_correlation(residuals, pose):
@@ -196,17 +193,14 @@ def each_correlation(residuals, pose):
 
 
 def _check_match(case, pose, scores, options, level):
-    """Raises where the X-rays show something else than the volume, or where one of them fits well, but not together with the others."""
+    """Raises where the X-rays show something else than the volume, or where one of them fits well alone, but not together with the others."""
     if scores.mean() < LEAST_NCC:
         raise RegistrationError(f"no pose within the search makes the volume look like the X-rays (local NCC {scores.mean():.2f}); check their "
                                 "geometry, left and right, and that bone is bright, or start closer. Nothing was moved")
-    worst = int(np.argmin(scores))
-    if len(scores) == 1 or scores[worst] > 0.6 * scores.max():
-        return
-    from dataclasses import replace
-    alone = _residuals(replace(case, xrays=(case.xrays[worst],), _levels={}), level, options)
-    together = each_correlation(alone, pose)[0]
-    better = each_correlation(alone, run(optimise(alone, pose, 2 * level.iterations, level.stop_mm))[0])[0]
-    if better > together + CONTRADICTION:
-        raise RegistrationError(f"the geometries contradict each other: {case.xrays[worst].name} fits alone (local NCC {better:.2f}) but not "
-                                f"together with the others ({together:.2f}); check the poses of the views. Nothing was moved")
+    for xray in case.xrays if len(case.xrays) > 1 else ():
+        alone = _residuals(case.with_xrays([xray]), level, options)
+        together = each_correlation(alone, pose)[0]
+        better = each_correlation(alone, run(optimise(alone, pose, level.iterations, level.stop_mm))[0])[0]
+        if better > together + CONTRADICTION:
+            raise RegistrationError(f"the geometries contradict each other: {xray.name} fits alone (local NCC {better:.2f}) but not together with "
+                                    f"the others ({together:.2f}); check the poses of the views. Nothing was moved")

@@ -51,31 +51,41 @@ class Uncertainty:
             f"misfit of the model and correlation of the noise widen the error {self.inflation:.1f} times"])  # fmt: skip
 
 
-def uncertainty(residuals, pose):
-    """The Uncertainty at an optimum of `residuals` (levenberg.Residuals).
+def uncertainty(residuals, state):
+    """The Uncertainty of the pose at an optimum of `residuals` (levenberg.Residuals, or a subclass whose state has a `pose`, whose other
+    parameters then count as unknown).
 
-    Sandwich H^-1 M H^-1 (H. White, Econometrica 48, 1980), M from the sums of the scores over blocks of the images (K.-Y. Liang,
-    S. Zeger, Biometrika 73, 1986): noise and misfit may be correlated within a block, which is as large as the square over which
-    images are normalised.
+    Sandwich H^-1 M H^-1 (H. White, Econometrica 48, 1980). M from the sums of the scores over blocks of the images (K.-Y. Liang, S. Zeger,
+    Biometrika 73, 1986): noise and misfit may be correlated within a block, which is as large as the square over which images are
+    normalised. H is the curvature of the local NCC: normalised images have unit spread, noise included, so that by z'z = 1 the second
+    derivative of z is -|z'|^2 along z, and the residual's curvature is J' J times the local correlation of the two images, not J' J.
     """
-    H, M, plain, blocks = np.zeros((6, 6)), np.zeros((6, 6)), np.zeros((6, 6)), 0
-    for part, (weight, r, J) in zip(residuals.parts, residuals.terms(pose)):
-        score = (J * (weight * r)[..., None] / part.count).double().numpy()
-        H += np.einsum("rci,rcj,rc->ij", J.double().numpy(), J.double().numpy(), weight.double().numpy()) / part.count
-        plain += np.einsum("rci,rcj->ij", score, score)
-        sums = _block_sums(score, 2 * part.radius + 1)
+    n, M, plain, H, blocks = residuals.free, 0.0, 0.0, 0.0, 0
+    for part, (weight, r, J) in zip(residuals.parts, residuals.terms(state)):
+        J, weight, alike = J[..., n].double().numpy(), weight.double().numpy(), part.alike(r).double().numpy()
+        score = J * (weight * r.double().numpy())[..., None] / part.count
+        H = H + np.einsum("rci,rcj,rc->ij", J, J, weight * alike, optimize=True) / part.count
+        plain = plain + np.einsum("rci,rcj->ij", score, score, optimize=True)
+        sums = block_sums(score, 2 * part.radius + 1)
         sums = sums[np.abs(sums).max(1) > 0]
-        M += sums.T @ sums
-        blocks += len(sums)
-    scale = np.r_[[1 / ARM_MM] * 3, [1.0] * 3]
-    bread = np.linalg.inv(H * np.outer(scale, scale)) * np.outer(scale, scale)
-    covariance = bread @ M @ bread * blocks / max(blocks - 6, 1)
-    alone = bread @ plain @ bread
-    return Uncertainty(covariance, np.asarray(pose), np.asarray(residuals.case.pivot), float(np.sqrt(np.trace(covariance / np.outer(scale, scale))
-                                                                                        / np.trace(alone / np.outer(scale, scale)))))
+        M, blocks = M + sums.T @ sums, blocks + len(sums)
+    scale = np.sqrt(np.maximum(np.diag(H), 1e-30))
+    bread = np.linalg.pinv(H / np.outer(scale, scale), hermitian=True) / np.outer(scale, scale)
+    covariance = _of_pose(bread @ M @ bread * blocks / max(blocks - len(n), 1), n)
+    alone, lever = _of_pose(bread @ plain @ bread, n), np.diag([ARM_MM] * 3 + [1.0] * 3)
+    inflation = np.sqrt(np.trace(lever @ covariance @ lever) / max(np.trace(lever @ alone @ lever), 1e-30))
+    pose = getattr(state, "pose", state)
+    return Uncertainty(covariance, np.asarray(pose), np.asarray(residuals.case.pivot), float(inflation))
 
 
-def _block_sums(score, size):
-    """Sums of [rows, cols, 6] over blocks of about `size` pixels: [blocks, 6]."""
-    rows, cols = (np.arange(0, n, size) for n in score.shape[:2])
-    return np.add.reduceat(np.add.reduceat(score, rows, 0), cols, 1).reshape(-1, 6)
+def _of_pose(covariance, free):
+    """The part [6, 6] of a covariance of the parameters `free` that belongs to the pose; zero where it is held."""
+    full, own = np.zeros((6, 6)), np.flatnonzero(free < 6)
+    full[np.ix_(free[own], free[own])] = covariance[np.ix_(own, own)]
+    return full
+
+
+def block_sums(score, size):
+    """Sums [blocks, n] of [rows, cols, n] over blocks of about `size` pixels."""
+    rows, cols = (np.arange(0, count, size) for count in score.shape[:2])
+    return np.add.reduceat(np.add.reduceat(score, rows, 0), cols, 1).reshape(-1, score.shape[-1])

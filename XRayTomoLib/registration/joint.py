@@ -1,0 +1,132 @@
+"""Several bones at once, and geometry that is refined with them: one pose for each bone, corrections for each X-ray."""
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from ..geometry.arrays import to_numpy, unit
+from ..jobs import Step
+from .case import RegistrationError, by_increment, compose, ends_of
+from .levenberg import Residuals, optimise
+from .poses import checked_pose
+from .recipe import LEVELS
+
+SHIFTS = ("offset_u", "offset_v", "sdd")
+GEOMETRY = (*SHIFTS, "pose")            # what of a view can be corrected
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Poses [B, 4, 4] of the bones; shifts [N, 3] (mm) of the detectors along u, v and away from the source; moves [N, 4, 4] of the views,
+    source and detector together, after the shifts."""
+    poses: np.ndarray
+    shifts: np.ndarray
+    moves: np.ndarray
+
+    def corrected(self, index, views):
+        """View number `index` after its corrections."""
+        if self.shifts[index].any():
+            views = replace(views, origin=to_numpy(views.origin) + self.shifts[index] @ _axes(views))
+        return views if (self.moves[index] == np.eye(4)).all() else views.transformed(self.moves[index])
+
+
+class JointResiduals(Residuals):
+    """Residuals of several Cases that share their X-rays: their line integrals add up. The state is a State.
+
+    The increment is 6 numbers for each case, then for each X-ray 3 shifts and a move (w in rad, t in mm, about the first case's pivot), of
+    which those in `geometry` (some of GEOMETRY) are free. The first view is what the others are measured against: its pose stays.
+    """
+    OWN = 9
+
+    def __init__(self, cases, radius, geometry=(), floor=0.1):
+        self.cases, self.bones = list(cases), 6 * len(cases)
+        count = len(cases[0].xrays)
+        free = list(range(self.bones))
+        for index in range(count):
+            own = [SHIFTS.index(name) for name in geometry if name in SHIFTS]
+            own += range(3, 9) if "pose" in geometry and index > 0 else []
+            free += [self.bones + self.OWN * index + i for i in own]
+        self.size = self.bones + self.OWN * count
+        super().__init__(cases[0], radius, floor, free)
+
+    def rendered(self, state, index):
+        views = state.corrected(index, self.case.xrays[index].views)
+        ends, first = ends_of(views), self.bones + self.OWN * index
+        image, pull, jacobian = 0.0, 0.0, torch.zeros(*views.shape, self.size)
+        for b, (case, pose) in enumerate(zip(self.cases, state.poses)):
+            its_image, its_pull = case.render_with_pull(pose, index, views)
+            image, pull = image + its_image, pull + its_pull
+            jacobian[..., 6 * b : 6 * b + 6] = by_increment(its_pull, ends, case.pivot)
+        jacobian[..., first : first + 3] = pull[..., 1, :] @ torch.as_tensor(_axes(views).T.copy(), dtype=pull.dtype)
+        jacobian[..., first + 3 : first + 9] = -by_increment(pull, ends, self.case.pivot)
+        return image, jacobian
+
+    def moved(self, state, step):
+        poses = np.stack([compose(step[6 * b : 6 * b + 6], pose, case.pivot) for b, (case, pose) in enumerate(zip(self.cases, state.poses))])
+        own = step[self.bones :].reshape(-1, self.OWN)
+        moves = np.stack([compose(one[3:], move, self.case.pivot) for one, move in zip(own, state.moves)])
+        return State(poses, state.shifts + own[:, :3], moves)
+
+    def length_mm(self, step):
+        return max(Residuals.length_mm(self, step[6 * b : 6 * b + 6]) for b in range(len(self.cases)))
+
+
+def _axes(views):
+    """Rows: unit vectors along u, along v and from the source to the detector, of one view."""
+    u, v = unit(to_numpy(views.u)[0]), unit(to_numpy(views.v)[0])
+    w = unit(np.cross(u, v))
+    away = w if views.source is None else to_numpy(views.origin)[0] - to_numpy(views.source)[0]
+    return np.stack([u, v, w * np.sign(w @ away)])
+
+
+@dataclass(frozen=True, eq=False)
+class JointRegistration:
+    """Poses [B, 4, 4] of the bones, the corrected views of the X-rays, their detectors' shifts [N, 3] (mm along u, v, away from the source)
+    and the local NCC [N] of each X-ray."""
+    poses: np.ndarray
+    views: tuple
+    shifts_mm: np.ndarray
+    scores: np.ndarray
+
+
+def register_together(cases, starts, geometry=(), levels=LEVELS[1:]):
+    """Generator of Steps that returns the JointRegistration of several bones (Cases that share their X-rays) from near starts [B, 4, 4].
+
+    geometry: what of the views is refined with them, some of GEOMETRY. A single view of a single bone cannot tell a shifted detector from
+    a shifted bone: refine geometry with several views.
+    """
+    cases = list(cases)
+    starts = [checked_pose(start, f"the start of bone {b}") for b, start in enumerate(starts)]
+    _check(cases, starts, geometry)
+    count = len(cases[0].xrays)
+    state = State(np.stack(starts), np.zeros((count, 3)), np.tile(np.eye(4), (count, 1, 1)))
+    for number, level in enumerate(levels):
+        residuals = JointResiduals([case.level(level.image, level.volume) for case in cases], level.radius, geometry)
+        state = yield from _steps(optimise(residuals, state, level.iterations, level.stop_mm), number, len(levels))
+    scores = np.array([float(part.correlation(residuals.rendered(state, i)[0])) for i, part in enumerate(residuals.parts)])
+    views = tuple(state.corrected(i, x.views) for i, x in enumerate(cases[0].xrays))
+    return JointRegistration(state.poses, views, state.shifts, scores)
+
+
+def _check(cases, starts, geometry):
+    if unknown := [name for name in geometry if name not in GEOMETRY]:
+        raise RegistrationError(f"'{unknown[0]}' is no part of a view's geometry that can be refined; expected some of {', '.join(GEOMETRY)}")
+    if not cases or len(cases) != len(starts):
+        raise RegistrationError(f"{len(cases)} bones and {len(starts)} starts; expected one start for each of at least one bone")
+    if any(len(c.xrays) != len(cases[0].xrays) or any(a is not b for a, b in zip(c.xrays, cases[0].xrays)) for c in cases[1:]):
+        raise RegistrationError("the bones have X-rays of their own; give every case the same X-rays")
+    if geometry and len(cases[0].xrays) == 1 and len(cases) == 1:
+        raise RegistrationError("one view of one bone cannot tell a wrong geometry from a wrong pose; give a second view, or refine no geometry")
+    for case, start in zip(cases, starts):
+        case.check_sight(start)
+
+
+def _steps(job, number, count):
+    """Runs a job over States and returns its state; steps carry the poses of all bones."""
+    while True:
+        try:
+            step = next(job)
+        except StopIteration as end:
+            return end.value[0]
+        poses = step.state["pose"].poses
+        yield Step(number + 1, count, step.residual, "bones together", None, {"pose": poses[0], "poses": poses})
