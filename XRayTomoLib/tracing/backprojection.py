@@ -13,6 +13,8 @@ from .projector import ProjectionError
 from .separable import COPY_BYTES, MARGIN, turned_order, turned_volume
 from .targets import backprojection_kernels
 
+LEAST_LINE = 16         # voxels along the detector's columns: shorter lines do not repay the separable kernel
+
 
 def backproject_voxels(projections, grid, views, power=2):
     """Volume [..., K, J, I] (float32): sum over the views of p(col, row) / depth_mm^power at each voxel's pixel; parallel rays: of p alone.
@@ -52,7 +54,7 @@ def on_cpu(p, shape, matrices, power):
     """One volume on the CPU, some views at a time; the separable kernel where columns are parallel to a voxel axis in every view."""
     matrices = matrices.copy()
     matrices[:, :2] += matrices[:, 2:]            # the pad of one pixel shifts rows and columns
-    axis = _column_axis(matrices)
+    axis = _column_axis(matrices, shape)
     volume = np.zeros(shape, np.float32)
     at_once = max(1, COPY_BYTES // (4 * p.shape[1] * p.shape[2]))
     for i in range(0, len(p), at_once):
@@ -80,10 +82,10 @@ def _add_lines(volume, padded, matrices, power, axis):
         for y in range(0, ny, group) for x in range(0, nx, group)))
 
 
-def _column_axis(matrices):
-    """The voxel axis along which neither column nor depth changes in any view, or None."""
+def _column_axis(matrices, shape):
+    """The voxel axis along which neither column nor depth changes in any view, or None; an axis of few voxels does not repay it."""
     steps = np.abs(matrices[:, :, :3]).max(0)
     for axis in (2, 1, 0):
-        if max(steps[0, axis], steps[2, axis]) <= 1e-9 * steps.max() and (np.abs(matrices[:, 1, axis]) > 0).all():
+        if shape[2 - axis] >= LEAST_LINE and max(steps[0, axis], steps[2, axis]) <= 1e-9 * steps.max() and (np.abs(matrices[:, 1, axis]) > 0).all():
             return axis
     return None

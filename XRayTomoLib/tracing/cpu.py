@@ -15,6 +15,7 @@ THREADS = int(os.environ.get("XRAYTOMO_THREADS", 0)) or os.cpu_count() or 1
 TILE = 16                       # pixels a side
 WINDOW = 1 << 16                # voxels that a tile may copy at a time
 MOST_VOXELS = 2**31 - 1         # of one slab: the kernels count in 32 bits
+LEAST_LINE = 6                  # voxels along the detector's columns: shorter lines do not repay the separable way
 NO_TABLE = np.zeros(0, np.float32)
 NO_MAP = np.zeros(0, np.uint8)
 _pool = None
@@ -107,7 +108,8 @@ def _separable_axis(method, dtype, table, rays, shape, grid_shape):
     if method != "joseph" or dtype != np.float32 or len(table):
         return None
     from . import separable
-    return separable.separable_axis(rays, shape, grid_shape)
+    axis = separable.separable_axis(rays, shape, grid_shape)
+    return axis if axis is not None and grid_shape[2 - axis] >= LEAST_LINE else None
 
 
 def jacobian(volume, table, rays, shape, metric, method, step):
