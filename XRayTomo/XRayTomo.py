@@ -3,7 +3,7 @@
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Union
 
 import qt
 import slicer
@@ -143,12 +143,18 @@ class XRayTomoParameterNode:
     warn: bool = True
 
     # Reconstruct: the options of each method that was tried, as JSON text; 0: automatic voxels, attenuation instead of HU
+    reconstructionGeometry: slicer.vtkMRMLTextNode
     reconstructionMethod: str = "fdk"
     reconstructionOptions: str = ""
-    reconstructionRoi: slicer.vtkMRMLMarkupsROINode
+    reconstructionRegion: Union[slicer.vtkMRMLMarkupsROINode, slicer.vtkMRMLScalarVolumeNode, None]  # noqa: UP007 (the wrapper knows no |)
     reconstructionSpacingMm: Annotated[float, WithinRange(0.0, 1000.0)] = 0.0
+    startVolume: slicer.vtkMRMLScalarVolumeNode
+    priorVolume: slicer.vtkMRMLScalarVolumeNode
     waterPerMm: Annotated[float, WithinRange(0.0, 10.0)] = 0.0
+    airPerMm: Annotated[float, WithinRange(0.0, 10.0)] = 0.0
     checkpointFile: str = ""
+    keepCancelled: bool = True
+    showRendering: bool = False
     reconstruction: slicer.vtkMRMLScalarVolumeNode
 
     # Register: options of the registration and of the X-rays' preparation, as JSON text
@@ -347,16 +353,19 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
 
         return map_of(geometryNode, regionNode, kind, spacingMm, jobs.run, outputNode)
 
-    def reconstruct(self, stackNode, method="fdk", roiNode=None, spacingMm=None, waterPerMm=None, outputNode=None, checkpoint=None,
-                    resume=None, progress=None, **options):
-        """A volume node in 1/mm (HU with waterPerMm, the attenuation of water) from a stack node of line integrals.
+    def reconstruct(self, stackNode, geometryNode=None, method="fdk", regionNode=None, spacingMm=None, waterPerMm=None, airPerMm=0.0,
+                    startNode=None, priorNode=None, outputNode=None, checkpoint=None, resume=None, progress=None, **options):
+        """A volume node in 1/mm (HU with waterPerMm and airPerMm, what water and air have in 1/mm) from a stack node of line integrals.
 
-        method: a name of XRayTomoLib.reconstruction.METHODS; options: its options, such as iterations=20. roiNode: where (default: what the
-        views can reconstruct). checkpoint, resume: files for the state of iterative methods. progress(step): see XRayTomoLib.jobs.Step.
+        geometryNode: default, the stack's own. method: a name of XRayTomoLib.reconstruction.METHODS; options: its options, such as
+        iterations=20. regionNode: an ROI or a volume whose grid is taken (default: what the views can reconstruct). startNode, priorNode:
+        volumes in the result's unit. checkpoint, resume: files for the state of iterative methods. progress(step): see XRayTomoLib.jobs.Step.
         """
-        from XRayTomoLib.mrml.reconstruction_job import reconstruct_now
+        from XRayTomoLib.mrml.reconstruction_job import reconstruct_now, reconstruction_request
 
-        return reconstruct_now(stackNode, method, options, roiNode, spacingMm, waterPerMm, outputNode, checkpoint, resume, progress)
+        request = reconstruction_request(stackNode, method, options, regionNode, spacingMm, waterPerMm, airPerMm, geometryNode, startNode,
+                                         priorNode, checkpoint, resume)
+        return reconstruct_now(request, stackNode, geometryNode, outputNode, progress)
 
     def register(self, volumeNode, xrayNodes, attenuation=None, preparation=None, transformNode=None, progress=None, **options):
         """(transform node above the volume, XRayTomoLib.registration.Registration with report()) from X-rays of the volume.

@@ -1,5 +1,7 @@
 """Reconstruct in the panel: methods and their options, a volume in its place, pause, cancel, resume, what is wrong."""
 
+import json
+
 import numpy as np
 import pytest
 import slicer
@@ -77,7 +79,10 @@ def test_pause_cancel_and_resume(section, tmp_path):
     driving.wait_until(lambda: "paused" in section.ui.reconstructionStatusLabel.text, 60)
     section.ui.pauseButton.setChecked(False)
     driving.click(section.ui.cancelReconstructionButton)
-    assert not section.job.running and "Cancelled" in section.ui.reconstructionStatusLabel.text
+    finish(section)
+    assert "Cancelled" in section.ui.reconstructionStatusLabel.text
+    made = json.loads(p.reconstruction.GetAttribute("XRayTomo.Provenance"))
+    assert 0 < made["parameters"]["ended_after"] < 2000
     assert (tmp_path / "state.pt").is_file()
     driving.type_text(section.form.control("iterations"), "1")
     driving.click(section.ui.resumeButton)
@@ -95,8 +100,8 @@ def test_what_is_wrong_is_said_and_nothing_is_made(section):
 
 
 def test_the_console_reconstructs_in_hounsfield_units(section):
-    node = slicer.util.getModuleLogic("XRayTomo").reconstruct(section.parameters.projectionStack, "cgls", spacingMm=8, waterPerMm=0.0192,
-                                                              iterations=8)
+    node = slicer.util.getModuleLogic("XRayTomo").reconstruct(section.parameters.projectionStack, method="cgls", spacingMm=8,
+                                                              waterPerMm=0.0192, iterations=8)
     values = slicer.util.arrayFromVolume(node)
     assert abs(np.median(values[values > -300])) < 150
     assert stack.STACK_ATTRIBUTE not in [node.GetAttributeNames()]

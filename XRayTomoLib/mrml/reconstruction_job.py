@@ -1,129 +1,265 @@
-"""Reconstruct: the job that runs in a worker thread (it touches no node), and what the main thread does with its steps."""
+"""Reconstruct: the job that runs in a worker thread (it touches no node), and what the main thread does with its pictures."""
 
+import json
 import threading
+import time
+from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import slicer
 
-from ..jobs import run
+from ..jobs import Step, run
 from .acquisition import put_into_folder
 from .coverage import box_of_node
-from .stack import FILE_ATTRIBUTE, STACK_ATTRIBUTE, stack_geometry, stack_shape
+from .stack import FILE_ATTRIBUTE, STACK_ATTRIBUTE, new_stack_image, stack_geometry, stack_shape
 from .trajectory_display import views_of
-from .transforms import matrix_from_array
-from .volumes import GEOMETRY_ROLE, PROVENANCE_ATTRIBUTE, VolumeError
+from .transforms import matrix_from_array, world_from_local
+from .volumes import GEOMETRY_ROLE, PROVENANCE_ATTRIBUTE, VolumeError, array_from_volume, grid_from_volume
 
 STACK_ROLE = "XRayTomo.Stack"
 PAUSE_SECONDS = 0.05
+PREVIEW_SECONDS = 2.0
 
 
 @dataclass(frozen=True, eq=False)
 class ReconstructionRequest:
-    """What is to be reconstructed: line integrals [view, row, col] (an array, or the file that holds them) and how."""
+    """What is to be reconstructed: line integrals [view, row, col] (an array, or the file that holds them) and how.
+
+    region: None (what the views can reconstruct), an OrientedBox or a CartesianGrid. start, prior: (values [k, j, i] in 1/mm, grid) or None.
+    """
 
     projections: object
     views: object
     method: object
-    box: object = None
+    region: object = None
     spacing_mm: float | None = None
     water_per_mm: float | None = None
+    air_per_mm: float = 0.0
+    start: tuple | None = None
+    prior: tuple | None = None
     checkpoint: Path | None = None
     resume: Path | None = None
     name: str = "stack"
 
+    def grid(self):
+        """Where the volume is made; takes up to half a second."""
+        from ..grids import CartesianGrid
+        from ..reconstruction.grids import automatic_grid, automatic_spacing_mm
 
-def reconstruction_request(stack_node, method, options, roi_node=None, spacing_mm=None, water_per_mm=None, checkpoint=None, resume=None):
+        if self.region is None:
+            return automatic_grid(self.views, self.spacing_mm)
+        if isinstance(self.region, CartesianGrid):
+            return self.region
+        return grid_of_box(self.region, self.spacing_mm or automatic_spacing_mm(self.views, self.region.centre_ras)[0])
+
+    def calibrated(self, values):
+        """Attenuation (1/mm) as the result shows it: in HU where water is known."""
+        from ..workflows.reconstruction import hounsfield
+
+        return values if self.water_per_mm is None else hounsfield(values, self.water_per_mm, self.air_per_mm)
+
+    def attenuation(self, values):
+        """The other way round: 1/mm from the values of a result."""
+        if self.water_per_mm is None:
+            return values
+        return self.air_per_mm + (values + 1000.0) * ((self.water_per_mm - self.air_per_mm) / 1000.0)
+
+
+def reconstruction_request(stack_node, method, options, region_node=None, spacing_mm=None, water_per_mm=None, air_per_mm=0.0, geometry_node=None,
+                           start_node=None, prior_node=None, checkpoint=None, resume=None):
     """Checks what can be checked before the work. Raises VolumeError, GeometryError, OptionError or ReconstructionError.
 
-    method: a name of reconstruction.METHODS; options: dictionary of its options.
+    method: a name of reconstruction.METHODS; options: dictionary of its options. region_node: an ROI, or a volume whose grid is taken
+    (with another spacing: its box). geometry_node: in place of the stack's own. start_node, prior_node: volumes in the unit of the result.
     """
     from ..reconstruction import method_of
 
     if stack_node is None:
         raise VolumeError("No projections are selected: simulate a scan, or import projections, and select the stack.")
-    views, shape = views_of(stack_geometry(stack_node)), stack_shape(stack_node)
+    views, shape = views_of(geometry_node or stack_geometry(stack_node)), stack_shape(stack_node)
     if shape != (len(views), *views.shape):
         raise VolumeError(f"The stack '{stack_node.GetName()}' has {shape[0]} x {shape[1]} x {shape[2]} pixels, its geometry "
                           f"{len(views)} views of {views.shape[0]} x {views.shape[1]}: select the geometry that belongs to it.")
     path = stack_node.GetAttribute(FILE_ATTRIBUTE)
     projections = Path(path) if path else slicer.util.arrayFromVolume(stack_node)
-    box = box_of_node(roi_node) if roi_node is not None else None
-    return ReconstructionRequest(projections, views, method_of(method, options), box, spacing_mm or None, water_per_mm or None,
-                                 Path(checkpoint) if checkpoint else None, Path(resume) if resume else None, stack_node.GetName())
+    request = ReconstructionRequest(
+        projections, views, method_of(method, options), _region(region_node, spacing_mm), spacing_mm or None, water_per_mm or None, air_per_mm,
+        checkpoint=Path(checkpoint) if checkpoint else None, resume=Path(resume) if resume else None, name=stack_node.GetName())
+    request.calibrated(0.0)  # raises when water and air are no pair
+    return replace(request, start=_known(request, start_node), prior=_known(request, prior_node))
+
+
+def _region(node, spacing_mm):
+    if node is None:
+        return None
+    return grid_from_volume(node) if node.IsA("vtkMRMLScalarVolumeNode") and not spacing_mm else box_of_node(node)
+
+
+def _known(request, node):
+    """A volume node as (values in 1/mm, grid)."""
+    if node is None:
+        return None
+    return request.attenuation(np.array(array_from_volume(node), np.float32)), grid_from_volume(node)
+
+
+def planned(request):
+    """(grid, bytes that the work needs, bytes that it may use); takes up to half a second."""
+    from ..reconstruction.grids import needed_bytes
+    from ..tracing.memory import budget_bytes
+
+    grid = request.grid()
+    return grid, needed_bytes(request.method, request.views, grid), budget_bytes()
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A volume as the scene takes it, without a copy: vtkImageData, window and, of a result, where it comes from."""
+
+    image: object
+    window: tuple
+    made: dict | None = None
 
 
 class ReconstructionJob:
-    """`steps` is its generator, run in a thread or at once; `pause` holds it between two steps; the main thread shows its steps."""
+    """`steps` is its generator, run in a thread or at once; it returns the final Picture, or None when it was finished before there was one.
 
-    def __init__(self, request, stack_node):
+    `pause` holds it between two steps, `finish` ends it early with what is there; `take_picture` hands over the newest preview.
+    """
+
+    def __init__(self, request, stack_node, geometry_node=None):
         self.request, self.stack_node = request, stack_node
-        self.geometry_node = stack_geometry(stack_node)
-        self.pause = threading.Event()
+        self.geometry_node = geometry_node or stack_geometry(stack_node)
+        self.pause, self._finish = threading.Event(), threading.Event()
         self.grid = None
-        self.residuals = []
+        self.residuals = []  # (iteration, residual, seconds since the start)
+        self._pictures = deque(maxlen=1)
+        self._before = self._window = None
         self.steps = self._steps()
 
+    def finish(self):
+        """Ends the work after its present step; its result is what was reached."""
+        self._finish.set()
+        self.pause.clear()
+
+    @property
+    def is_finishing(self):
+        return self._finish.is_set()
+
+    def take_picture(self):
+        """The newest preview since the last call, or None."""
+        try:
+            return self._pictures.pop()
+        except IndexError:
+            return None
+
     def _steps(self):
-        """Returns (volume [k, j, i] float32, grid, provenance)."""
+        from ..reconstruction import is_iterative
+        from ..workflows.reconstruction import reconstruction
+
+        yield Step(0, None, message="reading the projections")
+        p, r = self._line_integrals(), self.request
+        self.grid = r.grid()
+        known = {name: _on_grid(known, self.grid) for name, known in (("start", r.start), ("prior", r.prior)) if known is not None}
+        job = reconstruction(p, r.views, r.method, self.grid, checkpoint=r.checkpoint, resume=r.resume, **known)
+        began = shown = time.monotonic()
+        first = None
+        try:
+            while True:
+                step = next(job)
+                first = first or (step.index, time.monotonic())
+                if step.residual is not None:
+                    self.residuals.append((step.index, step.residual, time.monotonic() - began))
+                if self._finish.is_set():
+                    return self._ended_early(p, step) if is_iterative(r.method) else None
+                if time.monotonic() - shown >= PREVIEW_SECONDS or step.index == 1:
+                    self._pictures.append(self._picture(step.preview))
+                    shown = time.monotonic()
+                yield Step(step.index, step.total, step.residual, _message(step, first))
+                yield from self._paused(step)
+        except StopIteration as end:
+            return self._picture(end.value[0], end.value[2])
+        finally:
+            job.close()
+
+    def _paused(self, step):
+        while self.pause.is_set():
+            yield Step(step.index, step.total, step.residual, f"paused at {step.index} of {step.total}")
+            time.sleep(PAUSE_SECONDS)
+
+    def _line_integrals(self):
         import torch
 
         from ..io.projections.stacks import open_stack
-        from ..reconstruction.grids import automatic_grid, automatic_spacing_mm
-        from ..workflows.reconstruction import line_integrals, reconstruction
+        from ..workflows.reconstruction import line_integrals
 
         r = self.request
-        p = line_integrals(open_stack(r.projections))[0] if isinstance(r.projections, Path) else torch.from_numpy(
-            np.ascontiguousarray(r.projections, dtype=np.float32))
-        if r.box is None:
-            self.grid = automatic_grid(r.views, r.spacing_mm)
-        else:
-            self.grid = grid_of_box(r.box, r.spacing_mm or automatic_spacing_mm(r.views, r.box.centre_ras)[0])
-        job = reconstruction(p, r.views, r.method, self.grid, checkpoint=r.checkpoint, resume=r.resume)
-        while True:
-            try:
-                step = next(job)
-            except StopIteration as end:
-                x, grid, made = end.value
-                return np.asarray(x), grid, made
-            if step.residual is not None:
-                self.residuals.append((step.index, step.residual))
-            yield replace(step, message=_message(step))
-            while self.pause.is_set():
-                yield replace(step, message=f"paused at {step.index} of {step.total}")
-                threading.Event().wait(PAUSE_SECONDS)
+        if isinstance(r.projections, Path):
+            return line_integrals(replace(open_stack(r.projections), views=r.views))[0]
+        p = torch.from_numpy(np.ascontiguousarray(r.projections, dtype=np.float32))
+        if not bool(torch.isfinite(p).all()):
+            raise VolumeError(f"The stack '{r.name}' holds values that are not finite numbers: import it again with bad pixels repaired.")
+        return p
 
-    def show(self, node, values, made=None):
-        """Puts a volume (preview or result) into `node` (made when it is None) and returns it."""
-        import json
+    def _ended_early(self, p, step):
+        from ..workflows.reconstruction import reconstruction_provenance
 
+        made = reconstruction_provenance(p, self.request.views, self.request.method, self.grid)
+        made["parameters"]["ended_after"] = step.index
+        return self._picture(step.preview, made)
+
+    def _picture(self, x, made=None):
+        image, array = new_stack_image(self.grid.shape)
+        array[:] = self.request.calibrated(np.asarray(x))
+        step = max(1, array.size // 65536)
+        low, high = np.percentile(array.ravel()[::step], [1, 99.5])
+        if made is not None and self.request.water_per_mm is not None:
+            made["parameters"] |= {"water_per_mm": self.request.water_per_mm, "air_per_mm": self.request.air_per_mm}
+        return Picture(image, (float(low), float(high if high > low else low + 1e-6)), made)
+
+    def show(self, node, picture):
+        """Puts a preview or the result into `node` (made when it is None) and returns it."""
         if node is None or not slicer.mrmlScene.IsNodePresent(node):
             name = slicer.mrmlScene.GenerateUniqueName(f"{self.request.name} {type(self.request.method).__name__}")
             node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
             put_into_folder(node)
-        values = self._shown(values)
+            self._before = (node, None)
+        elif self._before is None:
+            self._before = (node, _content(node))
         with slicer.util.NodeModify(node):
             node.RemoveAttribute(STACK_ATTRIBUTE)
-            slicer.util.updateVolumeFromArray(node, values)
-            node.SetIJKToRASMatrix(matrix_from_array(self.grid.ijk_to_ras))
+            node.SetAndObserveImageData(picture.image)
+            node.SetIJKToRASMatrix(matrix_from_array(np.linalg.inv(world_from_local(node)) @ self.grid.ijk_to_ras))
             node.SetNodeReferenceID(GEOMETRY_ROLE, self.geometry_node.GetID())
             node.SetNodeReferenceID(STACK_ROLE, self.stack_node.GetID())
-            if made is not None:
-                node.SetAttribute(PROVENANCE_ATTRIBUTE, json.dumps(made))
+            node.SetAttribute(PROVENANCE_ATTRIBUTE, json.dumps(picture.made) if picture.made else None)
             if node.GetDisplayNode() is None:
                 node.CreateDefaultDisplayNodes()
-            _set_window(node.GetDisplayNode(), values)
+            self._adjust_window(node.GetDisplayNode(), picture.window)
         return node
 
-    def _shown(self, values):
-        from ..workflows.reconstruction import hounsfield
-
-        values = np.array(values, np.float32)
-        return values if self.request.water_per_mm is None else hounsfield(values, self.request.water_per_mm)
+    def discard(self):
+        """Takes back what `show` did: a node that was made goes, one that was there gets its voxels back."""
+        node, content = self._before or (None, None)
+        self._before = None
+        if node is None or not slicer.mrmlScene.IsNodePresent(node):
+            return
+        if content is None:
+            slicer.mrmlScene.RemoveNode(node)
+        else:
+            _restore(node, content)
 
     def is_present(self):
         return slicer.mrmlScene.IsNodePresent(self.stack_node) and slicer.mrmlScene.IsNodePresent(self.geometry_node)
+
+    def _adjust_window(self, display, window):
+        """Unless the user has changed window and level since the last picture."""
+        now = (display.GetWindowLevelMin(), display.GetWindowLevelMax())
+        if self._window is None or np.allclose(now, self._window, rtol=1e-6):
+            display.AutoWindowLevelOff()
+            display.SetWindowLevelMinMax(*window)
+            self._window = display.GetWindowLevelMin(), display.GetWindowLevelMax()
 
 
 def grid_of_box(box, spacing_mm):
@@ -137,53 +273,51 @@ def grid_of_box(box, spacing_mm):
     return CartesianGrid(tuple(int(n) for n in count[::-1]), matrix)
 
 
-def show_convergence(residuals, name, table=None):
-    """A table node of iteration and residual with a plot of it; `table` is filled when it is given."""
-    import vtk
+def _on_grid(known, grid):
+    import torch
 
-    if table is None or not slicer.mrmlScene.IsNodePresent(table):
-        table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", slicer.mrmlScene.GenerateUniqueName(f"{name} convergence"))
-        _add_plot(table)
-    columns = [vtk.vtkIntArray(), vtk.vtkDoubleArray()]
-    for column, title, kind in zip(columns, ("iteration", "residual"), (int, float), strict=True):
-        column.SetName(title)
-        for pair in residuals:
-            column.InsertNextValue(kind(pair[0] if title == "iteration" else pair[1]))
-    with slicer.util.NodeModify(table):
-        table.RemoveAllColumns()
-        for column in columns:
-            table.AddColumn(column)
-    return table
+    from ..grids.resampling import resampled
+
+    return torch.from_numpy(np.ascontiguousarray(resampled(*known, grid), dtype=np.float32))
 
 
-def _add_plot(table):
-    series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", table.GetName())
-    series.SetAndObserveTableNodeID(table.GetID())
-    series.SetXColumnName("iteration")
-    series.SetYColumnName("residual")
-    series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
-    chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", table.GetName())
-    chart.AddAndObservePlotSeriesNodeID(series.GetID())
-    chart.SetXAxisTitle("iteration")
-    chart.SetYAxisTitle("relative residual")
-    table.SetNodeReferenceID("XRayTomo.Chart", chart.GetID())
+def _content(node):
+    """What `show` replaces in a node."""
+    matrix, display = slicer.vtkMRMLScalarVolumeNode(), node.GetDisplayNode()
+    matrix.CopyOrientation(node)
+    window = (display.GetWindowLevelMin(), display.GetWindowLevelMax()) if display is not None else None
+    names = (PROVENANCE_ATTRIBUTE, STACK_ATTRIBUTE)
+    return (node.GetImageData(), matrix, window, {name: node.GetAttribute(name) for name in names},
+            {role: node.GetNodeReferenceID(role) for role in (GEOMETRY_ROLE, STACK_ROLE)})
 
 
-def _message(step):
+def _restore(node, content):
+    image, orientation, window, attributes, references = content
+    with slicer.util.NodeModify(node):
+        node.SetAndObserveImageData(image)
+        node.CopyOrientation(orientation)
+        for name, value in attributes.items():
+            node.SetAttribute(name, value)
+        for role, identity in references.items():
+            node.SetNodeReferenceID(role, identity)
+        if window is not None:
+            node.GetDisplayNode().SetWindowLevelMinMax(*window)
+
+
+def _message(step, first):
+    """How far it is, how well it fits, and how long it will take at the pace so far."""
     text = f"{step.index} of {step.total}" if step.total else f"{step.index}"
-    return text + (f", residual {step.residual:.3g}" if step.residual is not None else "") + (f"; {step.message}" if step.message else "")
+    if step.residual is not None:
+        text += f", residual {step.residual:.3g}"
+    done = step.index - first[0]
+    if step.total and done > 0 and step.index < step.total:
+        text += f", {(step.total - step.index) * (time.monotonic() - first[1]) / done:.0f} s left"
+    return text + (f"; {step.message}" if step.message else "")
 
 
-def _set_window(display, values):
-    step = max(1, values.size // 65536)
-    low, high = np.percentile(values.ravel()[::step], [1, 99.5])
-    display.AutoWindowLevelOff()
-    display.SetWindowLevelMinMax(float(low), float(high if high > low else low + 1e-6))
-
-
-def reconstruct_now(stack_node, method, options, roi_node, spacing_mm, water_per_mm, output_node, checkpoint, resume, progress):
+def reconstruct_now(request, stack_node, geometry_node=None, output_node=None, progress=None):
     """The whole reconstruction now, in this thread; returns the volume node."""
-    request = reconstruction_request(stack_node, method, options, roi_node, spacing_mm, water_per_mm, checkpoint, resume)
-    job = ReconstructionJob(request, stack_node)
-    values, _grid, made = run(job.steps, progress)
-    return job.show(output_node, values, made)
+    if output_node is not None and output_node is stack_node:
+        raise VolumeError("The volume would replace its projections: choose another node for it.")
+    job = ReconstructionJob(request, stack_node, geometry_node)
+    return job.show(output_node, run(job.steps, progress))

@@ -9,10 +9,11 @@ from .worker_timer import WorkerTimer
 
 class JobBar:
     """Runs one job at a time. onStep(step) is called in the main thread for the steps that are shown, onEnd(result, error) at the end, for a
-    cancelled job not at all."""
+    cancelled job not at all. onCancel() is for jobs that end themselves early and have a result then."""
 
-    def __init__(self, progressBar, cancelButton, statusLabel, onEnd, onStep=None):
+    def __init__(self, progressBar, cancelButton, statusLabel, onEnd, onStep=None, onCancel=None):
         self._bar, self._button, self._label, self._onEnd, self._onStep = progressBar, cancelButton, statusLabel, onEnd, onStep
+        self._onCancel = onCancel
         self._thread = None
         self.timer = WorkerTimer(self.follow)
         cancelButton.connect("clicked()", self.cancel)
@@ -32,15 +33,18 @@ class JobBar:
 
     def cancel(self):
         """Ends the job after its present step."""
-        if self.stop():
+        if self._onCancel is not None:
+            if self.running:
+                self._onCancel()
+        elif self.stop():
             showText(self._label, _("Cancelled; nothing was kept."))
 
-    def stop(self):
-        """Ends the job without a word; returns whether there was one."""
+    def stop(self, wait_s=5.0):
+        """Ends the job without a word, waiting so long for its present step; returns whether there was one."""
         self.timer.stop()
         thread, self._thread = self._thread, None
         if thread is not None:
-            thread.cancel()
+            thread.cancel(wait_s)
         self.show()
         return thread is not None
 

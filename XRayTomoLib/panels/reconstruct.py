@@ -1,19 +1,23 @@
 """Section Reconstruct: from a stack to a volume, watched while it converges."""
 
-import time
+import re
+from pathlib import Path
 
 import ctk
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
-from ..mrml import reconstruction_job, stack
+from ..geometry.formats.xraytomo import FORMAT
+from ..jobs import LatestWorker
+from ..mrml import convergence, reconstruction_job, stack
 from ..mrml.stored_options import read_options, write_options
+from ..mrml.volume_rendering import show_rendering
 from . import dependencies
 from .form import Form
 from .job_bar import JobBar
 from .section import Section, showProblem, showText
-
-PREVIEW_SECONDS = 2.0
+from .worker_timer import WorkerTimer
 
 
 class ReconstructSection(Section):
@@ -21,48 +25,50 @@ class ReconstructSection(Section):
 
     def __init__(self, panel):
         Section.__init__(self, panel)
-        self._work = self._table = None
+        self._work = self._plannedFor = self._rendered = None
         self._failure = ""
         self._isQuiet = False
-        self._shownAt = 0.0
 
     def setup(self):
-        self.job = JobBar(self.ui.reconstructionProgressBar, self.ui.cancelReconstructionButton, self.ui.reconstructionStatusLabel, self.onEnd,
-                          self.onStep)
-        self.form = Form(self.ui.reconstructionOptionsWidget, self.onOptions)
-        self.ui.reconstructionStackSelector.addAttribute("vtkMRMLScalarVolumeNode", stack.STACK_ATTRIBUTE, "1")
-        self.ui.methodComboBox.connect("currentIndexChanged(int)", self.onMethod)
-        self.ui.checkpointPath.connect("currentPathChanged(QString)", self.onCheckpointPath)
-        self.ui.reconstructButton.connect("clicked()", self.onReconstruct)
-        self.ui.resumeButton.connect("clicked()", self.onResume)
-        self.ui.pauseButton.connect("toggled(bool)", self.onPause)
-        self.ui.cancelReconstructionButton.connect("clicked()", self.onCancel)
+        ui = self.ui
+        self.job = JobBar(ui.reconstructionProgressBar, ui.cancelReconstructionButton, ui.reconstructionStatusLabel, self.onEnd, self.onStep,
+                          self.onCancel)
+        self.form = Form(ui.reconstructionOptionsWidget, self.onOptions)
+        self._planner = LatestWorker(reconstruction_job.planned)
+        self._planTimer = WorkerTimer(self.followPlan)
+        ui.reconstructionStackSelector.addAttribute("vtkMRMLScalarVolumeNode", stack.STACK_ATTRIBUTE, "1")
+        ui.reconstructionGeometrySelector.addAttribute("vtkMRMLTextNode", "XRayTomo.Format", FORMAT)
+        ui.methodComboBox.connect("currentIndexChanged(int)", self.onMethod)
+        ui.checkpointPath.connect("currentPathChanged(QString)", self.onCheckpointPath)
+        ui.reconstructButton.connect("clicked()", self.onReconstruct)
+        ui.resumeButton.connect("clicked()", self.onResume)
+        ui.pauseButton.connect("toggled(bool)", self.onPause)
+        ui.convergenceButton.connect("clicked()", self.onConvergence)
         self._collapsible = self.widget.findChild(ctk.ctkCollapsibleButton, "reconstructCollapsibleButton")
 
     def disconnect(self):
-        """A reconstruction belongs to the scene that goes: it ends."""
-        self.job.stop()
-        self._work = None
+        """A reconstruction belongs to the scene that goes: it ends, and is not waited for, as it touches no node."""
+        self._leave(wait_s=0.0)
+        self._plannedFor = self._rendered = None
         Section.disconnect(self)
 
     def cleanup(self):
-        self.job.stop()
+        self._leave(wait_s=5.0)
+        self._planner.close()
 
     def update(self):
         self.job.show()
         if self._collapsible.collapsed:
             return
         p, methods = self.parameters, self._methods()
+        self.observe("region", p.reconstructionRegion, vtk.vtkCommand.ModifiedEvent, self.onObservedChange)
         if methods:
             self._updateMethod(methods)
+            self._updatePlan()
         if self.ui.checkpointPath.currentPath != p.checkpointFile:
             self.ui.checkpointPath.setCurrentPath(p.checkpointFile)
-        idle = not self.job.running
-        self.ui.reconstructButton.enabled = idle and p.projectionStack is not None
-        self.ui.resumeButton.enabled = idle and p.projectionStack is not None and bool(p.checkpointFile)
-        self.ui.pauseButton.enabled = not idle
-        ready = p.projectionStack is not None
-        self.ui.reconstructButton.toolTip = _("Computes the volume.") if ready else _("Simulate a scan or import projections first.")
+        self._updateButtons()
+        self._updateRendering()
         showProblem(self.ui.reconstructionMessageLabel, self._failure or ("" if methods else dependencies.missingSentence()))
 
     def onMethod(self, index):
@@ -89,56 +95,94 @@ class ReconstructSection(Section):
             (self._work.pause.set if on else self._work.pause.clear)()
 
     def onCancel(self):
-        """The volume keeps the last preview: the best so far."""
-        self._work = None
+        """The work ends after its present step, and onEnd shows what was reached."""
         self.ui.pauseButton.setChecked(False)
-        showText(self.ui.reconstructionStatusLabel, _("Cancelled; the volume shows how far it came."))
-        self.panel.update()
+        self._work.finish()
+        showText(self.ui.reconstructionStatusLabel, _("Ending after the present step"))
+
+    def onConvergence(self):
+        convergence.show_chart(convergence.table_of(self.parameters.reconstruction))
 
     def onStep(self, step):
-        if self._work is not None and step.preview is not None and time.monotonic() - self._shownAt > PREVIEW_SECONDS:
-            self._show(step.preview.numpy())
-            self._shownAt = time.monotonic()
+        picture = self._work.take_picture()
+        if picture is not None and not self._work.is_finishing:
+            self._show(picture)
 
-    def onEnd(self, result, error):
+    def onEnd(self, picture, error):
         work, self._failure = self._work, ""
         self.ui.pauseButton.setChecked(False)
         if error is not None:
             self._failure = _("No volume: {error}").format(error=error)
-        elif work is None or not work.is_present():
+        elif not work.is_present():
             self._failure = _("No volume: its projections or geometry were removed meanwhile.")
+        elif picture is None or work.is_finishing and not self.parameters.keepCancelled:
+            work.discard()
+            showText(self.ui.reconstructionStatusLabel, _("Cancelled; no volume was kept."))
         else:
-            values, _grid, made = result
-            self._show(values, made)
+            self._show(picture)
+            if work.is_finishing:
+                showText(self.ui.reconstructionStatusLabel, _("Cancelled; the volume shows how far it came."))
         self._work = None
         self.panel.update()
+
+    def followPlan(self):
+        """Shows what a reconstruction would make and take; returns whether that is still being found out."""
+        newest = self._planner.take()
+        if newest is not None:
+            _number, request, plan, error = newest
+            showText(self.ui.planLabel, str(error) if error is not None else _sentence(request, *plan))
+        return self._planner.busy
+
+    def _leave(self, wait_s):
+        self._planTimer.stop()
+        self._planner.take()
+        self.job.stop(wait_s)
+        self._work = None
+        self.ui.pauseButton.setChecked(False)
 
     def _start(self, resume):
         p, self._failure = self.parameters, ""
         if not dependencies.offer():
             self._failure = dependencies.missingSentence()
+        elif p.reconstruction is not None and p.reconstruction is p.projectionStack:
+            self._failure = _("The volume would replace its projections: choose another node for it.")
         else:
             try:
-                options = read_options(p.reconstructionOptions, p.reconstructionMethod, self._methods()[p.reconstructionMethod])
-                checkpoint = p.checkpointFile if self._isIterative() else None
-                request = reconstruction_job.reconstruction_request(p.projectionStack, p.reconstructionMethod, options, p.reconstructionRoi,
-                                                                    p.reconstructionSpacingMm, p.waterPerMm, checkpoint, resume)
-                self._work = reconstruction_job.ReconstructionJob(request, p.projectionStack)
-                self._table, self._shownAt = None, time.monotonic()
+                request = self._request(p.startVolume, p.priorVolume, self._checkpoint(), resume)
+                self._work = reconstruction_job.ReconstructionJob(request, p.projectionStack, p.reconstructionGeometry)
                 self.job.start(self._work.steps)
             except ValueError as error:
                 self._failure = str(error)
         self.update()
 
-    def _show(self, values, made=None):
+    def _request(self, start=None, prior=None, checkpoint=None, resume=None):
+        p, isIterative = self.parameters, self._isIterative()
+        options = read_options(p.reconstructionOptions, p.reconstructionMethod, self._methods()[p.reconstructionMethod])
+        return reconstruction_job.reconstruction_request(
+            p.projectionStack, p.reconstructionMethod, options, p.reconstructionRegion, p.reconstructionSpacingMm, p.waterPerMm, p.airPerMm,
+            p.reconstructionGeometry, start if isIterative else None, prior if self._takesPrior() else None, checkpoint, resume)
+
+    def _checkpoint(self):
+        """The file for the state of an iterative method; one in the temporary folder where none is chosen."""
+        p = self.parameters
+        if not self._isIterative():
+            return None
+        if not p.checkpointFile:
+            name = re.sub(r"[^\w.-]+", "_", p.projectionStack.GetName() if p.projectionStack else "")
+            p.checkpointFile = str(Path(slicer.app.temporaryPath) / f"XRayTomo-{name}.checkpoint.pt")
+        return p.checkpointFile
+
+    def _show(self, picture):
         work, p = self._work, self.parameters
-        if work.is_present():
-            isNew = p.reconstruction is None
-            p.reconstruction = work.show(p.reconstruction, values, made)
-            if work.residuals:
-                self._table = reconstruction_job.show_convergence(list(work.residuals), p.reconstruction.GetName(), self._table)
-            if isNew or made is not None:
-                slicer.util.setSliceViewerLayers(background=p.reconstruction, fit=isNew)
+        if not work.is_present():
+            return
+        isNew = p.reconstruction is None
+        p.reconstruction = work.show(p.reconstruction, picture)
+        if work.residuals:
+            convergence.show_convergence_of(p.reconstruction, list(work.residuals))
+        if isNew or picture.made is not None:
+            slicer.util.setSliceViewerLayers(background=p.reconstruction, fit=isNew)
+            self._rendered = None
 
     def _methods(self):
         """{name: class} of all methods; empty where torch is missing."""
@@ -153,6 +197,9 @@ class ReconstructSection(Section):
 
         return is_iterative(METHODS[self.parameters.reconstructionMethod])
 
+    def _takesPrior(self):
+        return self.parameters.reconstructionMethod == "piccs"
+
     def _updateMethod(self, methods):
         p = self.parameters
         self._isQuiet = True
@@ -160,9 +207,59 @@ class ReconstructSection(Section):
             if self.ui.methodComboBox.count != len(methods):
                 self.ui.methodComboBox.clear()
                 self.ui.methodComboBox.addItems([m.TITLE for m in methods.values()])
-            known = p.reconstructionMethod in methods
-            self.ui.methodComboBox.setCurrentIndex(list(methods).index(p.reconstructionMethod) if known else -1)
+            if p.reconstructionMethod not in methods:
+                p.reconstructionMethod = next(iter(methods))
+            self.ui.methodComboBox.setCurrentIndex(list(methods).index(p.reconstructionMethod))
         finally:
             self._isQuiet = False
-        described = methods.get(p.reconstructionMethod)
-        self.form.show(described, read_options(p.reconstructionOptions, p.reconstructionMethod, described) if described else {})
+        described = methods[p.reconstructionMethod]
+        self.form.show(described, read_options(p.reconstructionOptions, p.reconstructionMethod, described))
+        for name, visible in (("start", self._isIterative()), ("prior", self._takesPrior())):
+            for widget in (getattr(self.ui, name + "SelectorLabel"), getattr(self.ui, name + "Selector")):
+                widget.setVisible(visible)
+
+    def _updateButtons(self):
+        p, idle = self.parameters, not self.job.running
+        ready = p.projectionStack is not None
+        self.ui.reconstructButton.enabled = idle and ready
+        self.ui.reconstructButton.toolTip = _("Computes the volume.") if ready else _("Simulate a scan or import projections first.")
+        self.ui.resumeButton.enabled = idle and ready and bool(p.checkpointFile) and bool(self._methods()) and self._isIterative()
+        self.ui.pauseButton.enabled = not idle
+        self.ui.airSpinBox.enabled = p.waterPerMm > 0
+        self.ui.convergenceButton.enabled = convergence.table_of(p.reconstruction) is not None
+
+    def _updatePlan(self):
+        """Asks for the size and memory of what would be made when anything that they depend on has changed."""
+        p = self.parameters
+        geometry = p.reconstructionGeometry or (p.projectionStack and p.projectionStack.GetNodeReference(stack.GEOMETRY_ROLE))
+        nodes = [(node.GetID(), node.GetMTime()) if node else None for node in (p.projectionStack, geometry, p.reconstructionRegion)]
+        key = (*nodes, p.reconstructionMethod, p.reconstructionOptions, p.reconstructionSpacingMm)
+        if key == self._plannedFor:
+            return
+        self._plannedFor = key
+        if p.projectionStack is None:
+            showText(self.ui.planLabel, "")
+            return
+        try:
+            self._planner.submit(self._request())
+            self._planTimer.start()
+        except ValueError as error:
+            showText(self.ui.planLabel, str(error))
+
+    def _updateRendering(self):
+        p = self.parameters
+        wanted = (p.reconstruction.GetID(), p.showRendering) if p.reconstruction is not None else None
+        if wanted is not None and wanted != self._rendered and p.reconstruction.GetImageData() is not None:
+            show_rendering(p.reconstruction, p.showRendering)
+        self._rendered = wanted
+
+
+def _sentence(request, grid, needed, budget):
+    """Size of the volume and memory of the work, for people."""
+    size = " x ".join(str(n) for n in grid.shape[::-1])
+    spacing = " x ".join(f"{mm:.4g}" for mm in dict.fromkeys(grid.spacing_mm.round(6)))
+    text = _("{size} voxels of {spacing} mm from {views} views, {needed:.3g} MB of memory").format(
+        size=size, spacing=spacing, views=len(request.views), needed=needed / 1e6)
+    if needed > budget:
+        text += _("; only {budget:.3g} MB may be used: choose larger voxels or a smaller region").format(budget=budget / 1e6)
+    return text

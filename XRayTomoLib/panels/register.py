@@ -6,7 +6,7 @@ from slicer.i18n import tr as _
 
 from ..mrml import registration_job
 from ..mrml.acquisition import attenuation_from_parameters
-from ..mrml.reconstruction_job import show_convergence
+from ..mrml.convergence import show_convergence
 from ..mrml.stored_options import read_options, write_options
 from . import dependencies
 from .form import Form

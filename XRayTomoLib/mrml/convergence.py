@@ -1,0 +1,64 @@
+"""How a reconstruction converges: a table node of its steps, and a plot of it."""
+
+import slicer
+import vtk
+
+TABLE_ROLE = "XRayTomo.Convergence"
+CHART_ROLE = "XRayTomo.Chart"
+_COLUMNS = {"iteration": vtk.vtkIntArray, "residual": vtk.vtkDoubleArray, "seconds": vtk.vtkDoubleArray}
+
+
+def show_convergence(rows, name, table=None):
+    """A table node of rows (iteration, residual) or (iteration, residual, seconds) with a chart node.
+
+    `table` is filled when it is given and still there.
+    """
+    if table is None or not slicer.mrmlScene.IsNodePresent(table):
+        table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", slicer.mrmlScene.GenerateUniqueName(f"{name} convergence"))
+        add_chart(table, "iteration", {"residual": "relative residual"})
+    columns = []
+    for (title, make), values in zip(_COLUMNS.items(), zip(*rows, strict=True), strict=False):
+        columns.append(make())
+        columns[-1].SetName(title)
+        for value in values:
+            columns[-1].InsertNextValue(value)
+    with slicer.util.NodeModify(table):
+        table.RemoveAllColumns()
+        for column in columns:
+            table.AddColumn(column)
+    return table
+
+
+def table_of(node):
+    """The table of a result node's convergence, or None."""
+    return node.GetNodeReference(TABLE_ROLE) if node is not None else None
+
+
+def show_convergence_of(node, rows):
+    """The convergence of a result node, in the table that it refers to."""
+    table = show_convergence(rows, node.GetName(), table_of(node))
+    if table is not table_of(node):
+        node.SetNodeReferenceID(TABLE_ROLE, table.GetID())
+
+
+def add_chart(table, x, columns):
+    """A chart node of a table node, one line for each of `columns` {column: axis title} over the column `x`."""
+    chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", table.GetName())
+    for column in columns:
+        series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", column)
+        series.SetAndObserveTableNodeID(table.GetID())
+        series.SetXColumnName(x)
+        series.SetYColumnName(column)
+        series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
+        series.SetUniqueColor()
+        chart.AddAndObservePlotSeriesNodeID(series.GetID())
+    chart.SetTitle(table.GetName())
+    chart.SetXAxisTitle(x)
+    chart.SetYAxisTitle(", ".join(dict.fromkeys(columns.values())))
+    table.SetNodeReferenceID(CHART_ROLE, chart.GetID())
+    return chart
+
+
+def show_chart(table):
+    """Shows the chart of a table node in the plot view, in a layout that has one."""
+    slicer.modules.plots.logic().ShowChartInLayout(table.GetNodeReference(CHART_ROLE))
