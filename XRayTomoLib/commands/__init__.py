@@ -4,4 +4,4 @@ A module whose name would be a word of Python ends with `_` (`import_`). They im
 `xraytomo --help` answers at once.
 """
 
-COMMANDS = ("calibrate", "drr", "geometry", "import_", "info", "reconstruct", "sample", "scan")
+COMMANDS = ("calibrate", "drr", "geometry", "import_", "info", "reconstruct", "register", "sample", "scan")

@@ -33,3 +33,36 @@ def values_from(namespace, described):
 def _place(described, option):
     """Where the namespace holds the option: apart from those of the same name in other declarations."""
     return f"{described.__name__}.{option.name}"
+
+
+def set_values(texts, described):
+    """The options of `described` in texts NAME=VALUE (arguments --set), as numbers, booleans or texts."""
+    from ..options import OptionError, options_of
+
+    known, values = {o.name: o for o in options_of(described)}, {}
+    for given in texts:
+        name, equals, text = given.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or name not in known:
+            raise OptionError(f"--set {given}: expected NAME=VALUE with one of {', '.join(known)}")
+        values[name] = _value(known[name], text.strip())
+    return values
+
+
+def option_lines(described):
+    """A line for each option of `described`: name, default, meaning."""
+    from ..options import options_of
+
+    for o in options_of(described):
+        choices = f" ({', '.join(o.choices)})" if o.choices else ""
+        yield f"    {o.name} = {o.default}{' ' + o.unit if o.unit else ''}: {o.help}{choices}"
+
+
+def _value(option, text):
+    from ..options import OptionError
+
+    try:
+        return {"yes": True, "true": True, "no": False, "false": False}[text.lower()] if option.kind is bool else option.kind(text)
+    except (KeyError, ValueError) as error:
+        expected = {bool: "yes or no", int: "a whole number", float: "a number"}.get(option.kind, "a text")
+        raise OptionError(f"--set {option.name}={text}: expected {expected}") from error

@@ -44,14 +44,12 @@ def run(options):
 
 
 def _list():
-    from ..options import options_of
     from ..reconstruction import METHODS
+    from .option_arguments import option_lines
 
     for name, method in METHODS.items():
         print(f"{name}: {method.TITLE}")
-        for o in options_of(method):
-            choices = f" ({', '.join(o.choices)})" if o.choices else ""
-            print(f"    {o.name} = {o.default}{' ' + o.unit if o.unit else ''}: {o.help}{choices}")
+        print("\n".join(option_lines(method)))
 
 
 def _reconstruct(options):
@@ -59,8 +57,9 @@ def _reconstruct(options):
     from ..io.projections.stacks import open_stack
     from ..reconstruction import method_of
     from ..workflows.reconstruction import hounsfield, line_integrals, reconstruction
+    from .option_arguments import set_values
 
-    method = method_of(options.method, _values(options))
+    method = method_of(options.method, set_values(options.set, type(method_of(options.method))))
     p, views = line_integrals(open_stack(options.stack, options.geometry))
     grid = _grid(options, views)
     known = {"start": _on_grid(options.start, grid), "prior": _on_grid(options.prior, grid), "noise": options.noise}
@@ -72,31 +71,6 @@ def _reconstruct(options):
         origin["parameters"]["water_per_mm"] = options.water_per_mm
     origin["inputs"]["stack"] = str(options.stack)
     write_volume(options.output, x.numpy(), grid, {"provenance": origin})
-
-
-def _values(options):
-    """The method's options that were given, as numbers, booleans or texts."""
-    from ..options import OptionError, options_of
-    from ..reconstruction import method_of
-
-    known, values = {o.name: o for o in options_of(type(method_of(options.method)))}, {}
-    for given in options.set:
-        name, equals, text = given.partition("=")
-        name = name.strip().replace("-", "_")
-        if not equals or name not in known:
-            raise OptionError(f"--set {given}: expected NAME=VALUE with one of {', '.join(known)}")
-        values[name] = _value(known[name], text.strip())
-    return values
-
-
-def _value(option, text):
-    from ..options import OptionError
-
-    try:
-        return {"yes": True, "true": True, "no": False, "false": False}[text.lower()] if option.kind is bool else option.kind(text)
-    except (KeyError, ValueError) as error:
-        expected = {bool: "yes or no", int: "a whole number", float: "a number"}.get(option.kind, "a text")
-        raise OptionError(f"--set {option.name}={text}: expected {expected}") from error
 
 
 def _grid(options, views):

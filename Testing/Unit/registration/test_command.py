@@ -1,0 +1,78 @@
+"""`xraytomo register`: a case from files, what it writes, many starts, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from Unit.registration.phantoms import body, pose, views, xrayed
+
+from XRayTomoLib.cli import main
+from XRayTomoLib.geometry import Views
+from XRayTomoLib.io import write_volume
+from XRayTomoLib.io.projections import write_stack
+from XRayTomoLib.registration.evaluate import middle_half, mtre_mm
+from XRayTomoLib.workflows.registration import overlay, write_transform
+
+TRUTH = pose(turn=(0.02, -0.03, 0.02), shift_mm=(2.0, -3.0, 1.0))
+QUICK = {"search_count": 8, "search_rotation_deg": 3.0, "search_shift_mm": 4.0, "refined_starts": 2}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("case")
+    grid, mu = body(size=32, spacing_mm=4.5)
+    xrays = xrayed(grid, mu, views(), TRUTH)
+    write_volume(path / "ct.nrrd", mu.numpy(), grid)
+    write_stack(path / "xrays.nrrd", np.stack([x.image.numpy() for x in xrays]), Views.concatenate([x.views for x in xrays]))
+    write_case(path / "case.json")
+    return path
+
+
+def write_case(path, **changes):
+    case = {"ct": "ct.nrrd", "attenuation": {"kind": "linear"}, "truth": TRUTH.tolist(), "options": QUICK,
+            "xrays": [{"image": "xrays.nrrd", "view": 0, "name": "AP"}, {"image": "xrays.nrrd", "view": 1, "name": "lateral"}]}
+    path.write_text(json.dumps({**case, **changes}))
+
+
+def test_pose_transform_and_overlay(folder, capsys):
+    outputs = {"-o": folder / "pose.json", "--transform": folder / "pose.tfm", "--overlay": folder / "overlay.png"}
+    assert main(["register", str(folder / "case.json"), *(str(x) for pair in outputs.items() for x in pair)]) == 0
+    assert "95 % ellipsoid" in capsys.readouterr().out
+    written = json.loads(outputs["-o"].read_text())
+    assert written["mtre_mm"] < 0.1 and set(written["local_ncc"]) == {"AP", "lateral"} and written["provenance"]["operation"] == "register"
+    assert sitk.ReadImage(str(outputs["--overlay"])).GetSize() == (3 * 64, 2 * 64)
+    assert sitk.ReadTransform(str(outputs["--transform"])).GetDimension() == 3
+
+
+def test_many_starts(folder, capsys):
+    arguments = ["--starts", "2", "--starts-rotation-deg", "2", "--starts-shift-mm", "2", "-o", str(folder / "rows.json")]
+    assert main(["register", str(folder / "case.json"), "--set", "refined_starts=1", *arguments]) == 0
+    rows = json.loads((folder / "rows.json").read_text())
+    assert len(rows) == 2 and all(row["mtre_mm"] < 0.2 and row["from_best_mm"] < 0.2 for row in rows)
+
+
+def test_slicer_reads_the_transform_as_the_pose(tmp_path):
+    """The file maps moved places (LPS) back to the object's, as ITK's resampling transforms do; Slicer inverts that."""
+    write_transform(tmp_path / "t.tfm", TRUTH)
+    transform = sitk.ReadTransform(str(tmp_path / "t.tfm"))
+    x = np.array([12.0, -30.0, 55.0])
+    moved = TRUTH[:3, :3] @ x + TRUTH[:3, 3]
+    np.testing.assert_allclose(np.array(transform.TransformPoint(tuple(moved * [-1, -1, 1]))) * [-1, -1, 1], x, atol=1e-9)
+
+
+@pytest.mark.parametrize("changes, words", [({"xrays": []}, "at least one X-ray"), ({"surprise": 1}, "surprise"), ({"start": [[1]]}, "4x4"),
+                                             ({"xrays": [{"image": "xrays.nrrd", "view": 5}]}, "view 5 of 2"), ({"options": {"speed": 1}}, "speed")])
+def test_refusals(folder, capsys, changes, words):
+    write_case(folder / "bad.json", **changes)
+    assert main(["register", str(folder / "bad.json")]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_overlay_shows_both():
+    grid, mu = body(size=16, spacing_mm=9.0)
+    x = xrayed(grid, mu, views(), TRUTH)[0]
+    picture = overlay(x, x.image * 3 + 1)
+    np.testing.assert_allclose(picture[:, :64], picture[:, 64:128], atol=1e-5)
+    assert picture.shape == (64, 192) and picture.min() == 0 and picture.max() == 1
+    assert mtre_mm(np.eye(4), TRUTH, middle_half(grid)) > 1
