@@ -11,7 +11,8 @@ from .commands import COMMANDS
 
 def main(argv=None):
     """Runs one subcommand and returns the exit code."""
-    options = _parser().parse_args(argv)
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    options = _parser(next((a for a in arguments if not a.startswith("-")), None)).parse_args(arguments)
     logging.basicConfig(level=logging.DEBUG if options.verbose else logging.WARNING, format="xraytomo: %(message)s")
     try:
         options.run(options)
@@ -24,7 +25,8 @@ def main(argv=None):
     return 0
 
 
-def _parser():
+def _parser(asked):
+    """The parser; only the subcommand that is asked for gets its arguments, since some take them from what they will load."""
     parser = argparse.ArgumentParser(prog="xraytomo", description="X-ray simulation and tomography.")
     parser.add_argument("--version", action="version", version=f"XRayTomo {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens, and where an error arose")
@@ -32,7 +34,8 @@ def _parser():
     for name in COMMANDS:
         module = import_module(f".commands.{name}", __package__)
         command = commands.add_parser(name.rstrip("_"), help=module.SUMMARY, description=module.__doc__)
-        module.add_arguments(command)
+        if name.rstrip("_") == asked:
+            module.add_arguments(command)
         command.set_defaults(run=module.run)
     return parser
 

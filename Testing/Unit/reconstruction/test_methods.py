@@ -15,6 +15,7 @@ from XRayTomoLib.tracing import Projector
 ARM = CArm(500, 300, 40, 48, 2.6, 2.6)
 GRID = CartesianGrid.centred((16, 32, 32), 2.0)
 FEW = {"iterations": 8}
+SLOW = {"pdhg": {"iterations": 30}, "backprojection": {}}
 
 
 def ball():
@@ -31,13 +32,13 @@ def scan(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_finds_the_ball(name):
     views, p = scan(name)
-    method = method_of(name, FEW if is_iterative(METHODS[name]) and name != "backprojection" else {})
+    method = method_of(name, SLOW.get(name, FEW if is_iterative(METHODS[name]) else {}))
     known = {"prior": ball()} if name == "piccs" else {}
     steps = list(reconstruct(method, views, p, GRID, **known))
     x = steps[-1].preview
     assert x.shape == GRID.shape and torch.isfinite(x).all()
-    assert float(torch.corrcoef(torch.stack([x.ravel(), ball().ravel()]))[0, 1]) > (0.75 if name == "backprojection" else 0.9)
-    assert 0.5 < float((x * ball()).sum() / ball().square().sum()) < 1.2
+    assert float(torch.corrcoef(torch.stack([x.ravel(), ball().ravel()]))[0, 1]) > (0.7 if name == "backprojection" else 0.9)
+    assert (0.25 if name == "backprojection" else 0.6) < float((x * ball()).sum() / ball().square().sum()) < 1.2
     assert steps[-1].index == steps[-1].total
     assert METHODS[name].TITLE and all(o.label and o.help for o in options_of(method))
 
