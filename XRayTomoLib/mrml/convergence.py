@@ -41,6 +41,18 @@ def show_convergence_of(node, rows):
         node.SetNodeReferenceID(TABLE_ROLE, table.GetID())
 
 
+def remove_convergence_of(node):
+    """Takes the table of a result node out of the scene, with its chart."""
+    table = table_of(node)
+    if table is None:
+        return
+    chart = table.GetNodeReference(CHART_ROLE)
+    series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())] if chart is not None else []
+    for each in (*series, chart, table):
+        if each is not None:
+            slicer.mrmlScene.RemoveNode(each)
+
+
 def add_chart(table, x, columns):
     """A chart node of a table node, one line for each of `columns` {column: axis title} over the column `x`."""
     chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", table.GetName())

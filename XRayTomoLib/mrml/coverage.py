@@ -31,15 +31,22 @@ def box_of_node(node):
     return OrientedBox.of_grid(grid_from_volume(node))
 
 
-def map_grid(box, spacing_mm):
-    """CartesianGrid of cubes of `spacing_mm` that fills an OrientedBox; GeometryError when they are too many."""
+def grid_of_box(box, spacing_mm):
+    """CartesianGrid of cubes of `spacing_mm` that fills an OrientedBox, along its axes."""
     count = np.maximum(1, np.ceil(2 * box.half_mm / spacing_mm - 1e-6)).astype(int)
-    if count.prod() > MOST_VOXELS:
-        raise GeometryError(f"A map of {' x '.join(map(str, count))} voxels is too large (at most {MOST_VOXELS}): choose larger voxels or a region.")
     matrix = np.eye(4)
     matrix[:3, :3] = box.axes.T * spacing_mm
     matrix[:3, 3] = box.centre_ras - matrix[:3, :3] @ ((count - 1) / 2)
     return CartesianGrid(tuple(int(n) for n in count[::-1]), matrix)
+
+
+def map_grid(box, spacing_mm):
+    """The grid of a map; GeometryError when its voxels are too many."""
+    grid = grid_of_box(box, spacing_mm)
+    if np.prod(grid.shape) > MOST_VOXELS:
+        size = " x ".join(map(str, grid.shape[::-1]))
+        raise GeometryError(f"A map of {size} voxels is too large (at most {MOST_VOXELS}): choose larger voxels or a region.")
+    return grid
 
 
 def map_steps(views, grid, kind):

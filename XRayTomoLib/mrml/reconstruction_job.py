@@ -12,13 +12,15 @@ import slicer
 
 from ..jobs import Step, run
 from .acquisition import put_into_folder
-from .coverage import box_of_node
+from .convergence import remove_convergence_of, show_convergence_of
+from .coverage import box_of_node, grid_of_box
 from .stack import FILE_ATTRIBUTE, STACK_ATTRIBUTE, new_stack_image, stack_geometry, stack_shape
 from .trajectory_display import views_of
 from .transforms import matrix_from_array, world_from_local
 from .volumes import GEOMETRY_ROLE, PROVENANCE_ATTRIBUTE, VolumeError, array_from_volume, grid_from_volume
 
 STACK_ROLE = "XRayTomo.Stack"
+RECONSTRUCTION_ATTRIBUTE = "XRayTomo.Reconstruction"
 PAUSE_SECONDS = 0.05
 PREVIEW_SECONDS = 2.0
 
@@ -125,7 +127,8 @@ class Picture:
 class ReconstructionJob:
     """`steps` is its generator, run in a thread or at once; it returns the final Picture, or None when it was finished before there was one.
 
-    `pause` holds it between two steps, `finish` ends it early with what is there; `take_picture` hands over the newest preview.
+    `begin` comes first, in the main thread. `pause` holds the steps between two of them, `finish` ends them early with what is there;
+    `take_picture` hands over the newest preview for `show`.
     """
 
     def __init__(self, request, stack_node, geometry_node=None):
@@ -135,7 +138,8 @@ class ReconstructionJob:
         self.grid = None
         self.residuals = []  # (iteration, residual, seconds since the start)
         self._pictures = deque(maxlen=1)
-        self._before = self._window = None
+        self.node = self._before = self._window = None
+        self.is_shown = False
         self.steps = self._steps()
 
     def finish(self):
@@ -155,7 +159,6 @@ class ReconstructionJob:
             return None
 
     def _steps(self):
-        from ..reconstruction import is_iterative
         from ..workflows.reconstruction import reconstruction
 
         yield Step(0, None, message="reading the projections")
@@ -172,7 +175,7 @@ class ReconstructionJob:
                 if step.residual is not None:
                     self.residuals.append((step.index, step.residual, time.monotonic() - began))
                 if self._finish.is_set():
-                    return self._ended_early(p, step) if is_iterative(r.method) else None
+                    return self._ended_early(p, step) if self.is_iterative else None
                 if time.monotonic() - shown >= PREVIEW_SECONDS or step.index == 1:
                     self._pictures.append(self._picture(step.preview))
                     shown = time.monotonic()
@@ -218,59 +221,73 @@ class ReconstructionJob:
             made["parameters"] |= {"water_per_mm": self.request.water_per_mm, "air_per_mm": self.request.air_per_mm}
         return Picture(image, (float(low), float(high if high > low else low + 1e-6)), made)
 
-    def show(self, node, picture):
-        """Puts a preview or the result into `node` (made when it is None) and returns it."""
-        if node is None or not slicer.mrmlScene.IsNodePresent(node):
+    def begin(self, node=None):
+        """Takes `node` for the result, or makes one, with the table of its convergence: nodes are made before the work, as that takes time.
+
+        A new node gets its display before it has voxels: afterwards Slicer would look through them for a window.
+        """
+        if node is not None and node is self.stack_node:
+            raise VolumeError("The volume would replace its projections: choose another node for it.")
+        if node is not None:
+            self._before = _content(node)
+        else:
             name = slicer.mrmlScene.GenerateUniqueName(f"{self.request.name} {type(self.request.method).__name__}")
             node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
             put_into_folder(node)
-            self._before = (node, None)
-        elif self._before is None:
-            self._before = (node, _content(node))
+        node.SetAttribute(RECONSTRUCTION_ATTRIBUTE, "1")
+        if node.GetDisplayNode() is None:
+            node.CreateDefaultDisplayNodes()
+        if self.is_iterative:
+            show_convergence_of(node, [])
+        self.node = node
+
+    @property
+    def is_new(self):
+        """Whether the result's node was made for it."""
+        return self._before is None
+
+    @property
+    def is_iterative(self):
+        from ..reconstruction import is_iterative
+
+        return is_iterative(self.request.method)
+
+    def show(self, picture):
+        """Puts a preview or the result into the node."""
+        node = self.node
         with slicer.util.NodeModify(node):
             node.RemoveAttribute(STACK_ATTRIBUTE)
+            self._adjust_window(node.GetDisplayNode(), picture.window)
             node.SetAndObserveImageData(picture.image)
             node.SetIJKToRASMatrix(matrix_from_array(np.linalg.inv(world_from_local(node)) @ self.grid.ijk_to_ras))
             node.SetNodeReferenceID(GEOMETRY_ROLE, self.geometry_node.GetID())
             node.SetNodeReferenceID(STACK_ROLE, self.stack_node.GetID())
             node.SetAttribute(PROVENANCE_ATTRIBUTE, json.dumps(picture.made) if picture.made else None)
-            if node.GetDisplayNode() is None:
-                node.CreateDefaultDisplayNodes()
-            self._adjust_window(node.GetDisplayNode(), picture.window)
-        return node
+        if self.residuals:
+            show_convergence_of(node, list(self.residuals))
+        self.is_shown = True
 
     def discard(self):
-        """Takes back what `show` did: a node that was made goes, one that was there gets its voxels back."""
-        node, content = self._before or (None, None)
-        self._before = None
-        if node is None or not slicer.mrmlScene.IsNodePresent(node):
+        """Takes back what `begin` and `show` did: a node that was made goes, one that was there gets its voxels back."""
+        if not slicer.mrmlScene.IsNodePresent(self.node):
             return
-        if content is None:
-            slicer.mrmlScene.RemoveNode(node)
+        if self.is_new:
+            remove_convergence_of(self.node)
+            slicer.mrmlScene.RemoveNode(self.node)
         else:
-            _restore(node, content)
+            _restore(self.node, self._before)
 
     def is_present(self):
-        return slicer.mrmlScene.IsNodePresent(self.stack_node) and slicer.mrmlScene.IsNodePresent(self.geometry_node)
+        """Whether projections, geometry and the result's node are still in the scene."""
+        return all(slicer.mrmlScene.IsNodePresent(node) for node in (self.stack_node, self.geometry_node, self.node))
 
     def _adjust_window(self, display, window):
         """Unless the user has changed window and level since the last picture."""
         now = (display.GetWindowLevelMin(), display.GetWindowLevelMax())
-        if self._window is None or np.allclose(now, self._window, rtol=1e-6):
+        if self._window is None or np.allclose(now, self._window, rtol=1e-6, atol=0):
             display.AutoWindowLevelOff()
             display.SetWindowLevelMinMax(*window)
             self._window = display.GetWindowLevelMin(), display.GetWindowLevelMax()
-
-
-def grid_of_box(box, spacing_mm):
-    """CartesianGrid of cubes of `spacing_mm` that fills an OrientedBox, along its axes."""
-    from ..grids import CartesianGrid
-
-    count = np.maximum(1, np.ceil(2 * box.half_mm / spacing_mm - 1e-6)).astype(int)
-    matrix = np.eye(4)
-    matrix[:3, :3] = box.axes.T * spacing_mm
-    matrix[:3, 3] = box.centre_ras - matrix[:3, :3] @ ((count - 1) / 2)
-    return CartesianGrid(tuple(int(n) for n in count[::-1]), matrix)
 
 
 def _on_grid(known, grid):
@@ -286,7 +303,7 @@ def _content(node):
     matrix, display = slicer.vtkMRMLScalarVolumeNode(), node.GetDisplayNode()
     matrix.CopyOrientation(node)
     window = (display.GetWindowLevelMin(), display.GetWindowLevelMax()) if display is not None else None
-    names = (PROVENANCE_ATTRIBUTE, STACK_ATTRIBUTE)
+    names = (PROVENANCE_ATTRIBUTE, STACK_ATTRIBUTE, RECONSTRUCTION_ATTRIBUTE)
     return (node.GetImageData(), matrix, window, {name: node.GetAttribute(name) for name in names},
             {role: node.GetNodeReferenceID(role) for role in (GEOMETRY_ROLE, STACK_ROLE)})
 
@@ -317,7 +334,11 @@ def _message(step, first):
 
 def reconstruct_now(request, stack_node, geometry_node=None, output_node=None, progress=None):
     """The whole reconstruction now, in this thread; returns the volume node."""
-    if output_node is not None and output_node is stack_node:
-        raise VolumeError("The volume would replace its projections: choose another node for it.")
     job = ReconstructionJob(request, stack_node, geometry_node)
-    return job.show(output_node, run(job.steps, progress))
+    job.begin(output_node)
+    try:
+        job.show(run(job.steps, progress))
+    except Exception:
+        job.discard()
+        raise
+    return job.node

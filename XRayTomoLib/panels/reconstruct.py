@@ -37,6 +37,7 @@ class ReconstructSection(Section):
         self._planner = LatestWorker(reconstruction_job.planned)
         self._planTimer = WorkerTimer(self.followPlan)
         ui.reconstructionStackSelector.addAttribute("vtkMRMLScalarVolumeNode", stack.STACK_ATTRIBUTE, "1")
+        ui.reconstructionSelector.addAttribute("vtkMRMLScalarVolumeNode", reconstruction_job.RECONSTRUCTION_ATTRIBUTE, "1")
         ui.reconstructionGeometrySelector.addAttribute("vtkMRMLTextNode", "XRayTomo.Format", FORMAT)
         ui.methodComboBox.connect("currentIndexChanged(int)", self.onMethod)
         ui.checkpointPath.connect("currentPathChanged(QString)", self.onCheckpointPath)
@@ -104,8 +105,8 @@ class ReconstructSection(Section):
         convergence.show_chart(convergence.table_of(self.parameters.reconstruction))
 
     def onStep(self, step):
-        picture = self._work.take_picture()
-        if picture is not None and not self._work.is_finishing:
+        work, picture = self._work, self._work.take_picture()
+        if picture is not None and not work.is_finishing and work.is_present():
             self._show(picture)
 
     def onEnd(self, picture, error):
@@ -114,14 +115,16 @@ class ReconstructSection(Section):
         if error is not None:
             self._failure = _("No volume: {error}").format(error=error)
         elif not work.is_present():
-            self._failure = _("No volume: its projections or geometry were removed meanwhile.")
+            self._failure = _("No volume: its projections, geometry or node were removed meanwhile.")
         elif picture is None or work.is_finishing and not self.parameters.keepCancelled:
-            work.discard()
+            self._discard()
             showText(self.ui.reconstructionStatusLabel, _("Cancelled; no volume was kept."))
         else:
             self._show(picture)
             if work.is_finishing:
                 showText(self.ui.reconstructionStatusLabel, _("Cancelled; the volume shows how far it came."))
+        if not work.is_shown:
+            self._discard()
         self._work = None
         self.panel.update()
 
@@ -144,13 +147,13 @@ class ReconstructSection(Section):
         p, self._failure = self.parameters, ""
         if not dependencies.offer():
             self._failure = dependencies.missingSentence()
-        elif p.reconstruction is not None and p.reconstruction is p.projectionStack:
-            self._failure = _("The volume would replace its projections: choose another node for it.")
         else:
             try:
                 request = self._request(p.startVolume, p.priorVolume, self._checkpoint(), resume)
-                self._work = reconstruction_job.ReconstructionJob(request, p.projectionStack, p.reconstructionGeometry)
-                self.job.start(self._work.steps)
+                work = reconstruction_job.ReconstructionJob(request, p.projectionStack, p.reconstructionGeometry)
+                work.begin(p.reconstruction)
+                self._work, p.reconstruction = work, work.node
+                self.job.start(work.steps)
             except ValueError as error:
                 self._failure = str(error)
         self.update()
@@ -173,16 +176,18 @@ class ReconstructSection(Section):
         return p.checkpointFile
 
     def _show(self, picture):
-        work, p = self._work, self.parameters
-        if not work.is_present():
-            return
-        isNew = p.reconstruction is None
-        p.reconstruction = work.show(p.reconstruction, picture)
-        if work.residuals:
-            convergence.show_convergence_of(p.reconstruction, list(work.residuals))
-        if isNew or picture.made is not None:
-            slicer.util.setSliceViewerLayers(background=p.reconstruction, fit=isNew)
+        work = self._work
+        isFirst = not work.is_shown
+        work.show(picture)
+        if isFirst or picture.made is not None:
+            slicer.util.setSliceViewerLayers(background=work.node, fit=isFirst and work.is_new)
             self._rendered = None
+
+    def _discard(self):
+        """A node that goes is deselected first, or the selector would take another one in its place."""
+        if self._work.is_new:
+            self.parameters.reconstruction = None
+        self._work.discard()
 
     def _methods(self):
         """{name: class} of all methods; empty where torch is missing."""
