@@ -1,5 +1,5 @@
 """The ray tracer (floor 1)."""
-from .backprojection import backproject_voxels
+from .backprojection import backproject_voxels, spread_voxels
 from .drr import DRR
 from .meshes import chord_lengths
 from .operator import Adjoint, LinearOperator, Product, Stack, Weighted
@@ -9,7 +9,7 @@ from .targets import METHODS, TargetMissing
 
 __all__ = ["Adjoint", "LinearOperator", "Product", "Stack", "Weighted", "ProjectionError", "Projector", "available_backends", "METHODS",
            "TargetMissing", "DRR", "Scene", "SceneMesh",
-           "SceneVolume", "backproject_voxels", "chord_lengths", "project"]
+           "SceneVolume", "backproject_voxels", "chord_lengths", "project", "spread_voxels"]
 
 
 def project(mu, grid, views, **options):

@@ -21,21 +21,100 @@ def backproject_voxels(projections, grid, views, power=2):
 
     projections [..., N, rows, cols], interpolated bilinearly; a voxel seen less than half a pixel outside the outer pixels' centres takes
     their value, farther out nothing. depth is measured along the detector's normal; power 0, 1 (helical inversion) or 2. Flat detectors only.
+    Gradients reach the projections, through `spread_voxels`.
     """
     p = torch.as_tensor(projections)
     expected = (len(views), *views.shape)
     if tuple(p.shape[-3:]) != expected:
         raise ProjectionError(f"projections of shape {tuple(p.shape)}: expected [..., {', '.join(map(str, expected))}], as the views have")
+    matrices, power = _weighted_matrices(grid, views, power)
+    return _Backprojection.apply(p, grid.shape, matrices, power, views.shape)
+
+
+def spread_voxels(volume, grid, views, power=2):
+    """Projections [..., N, rows, cols] (float32): the exact transpose of `backproject_voxels`, by which each voxel's value is dealt out to
+    the four pixels round its projection. No line integrals: use Projector for these."""
+    x = torch.as_tensor(volume)
+    if tuple(x.shape[-3:]) != grid.shape:
+        raise ProjectionError(f"volume of shape {tuple(x.shape)}: expected [..., {', '.join(map(str, grid.shape))}], as the grid has")
+    matrices, power = _weighted_matrices(grid, views, power)
+    return _Spreading.apply(x, grid.shape, matrices, power, views.shape)
+
+
+class _Backprojection(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, p, *geometry):
+        ctx.geometry = geometry
+        return _backprojected(p.detach(), *geometry[:3])
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _Spreading.apply(gradient, *ctx.geometry), None, None, None, None
+
+
+class _Spreading(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, *geometry):
+        ctx.geometry = geometry
+        return _spread(x.detach(), *geometry)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _Backprojection.apply(gradient, *ctx.geometry), None, None, None, None
+
+
+def _weighted_matrices(grid, views, power):
     if not isinstance(views.surface, Flat):
         raise ProjectionError(f"voxel-driven backprojection is written for flat detectors, not {type(views.surface).__name__}; use Projector.T")
-    matrices = voxel_matrices(grid, views)
-    power = power if views.direction is None else 0
+    return voxel_matrices(grid, views), power if views.direction is None else 0
+
+
+def _backprojected(p, shape, matrices, power):
+    flat = p.reshape(-1, *p.shape[-3:]).float()
     if p.device.type == "cuda":
         from . import cuda
-        volumes = [cuda.backproject_voxels(q, grid.shape, matrices, power) for q in p.reshape(-1, *expected).float()]
+        volumes = [cuda.backproject_voxels(q, shape, matrices, power) for q in flat]
     else:
-        volumes = [torch.from_numpy(on_cpu(q.detach().numpy(), grid.shape, matrices, power)) for q in p.reshape(-1, *expected).float()]
-    return torch.stack(volumes).reshape(*p.shape[:-3], *grid.shape)
+        volumes = [torch.from_numpy(on_cpu(q.numpy(), shape, matrices, power)) for q in flat]
+    return torch.stack(volumes).reshape(*p.shape[:-3], *shape)
+
+
+def _spread(x, shape, matrices, power, size):
+    matrices = matrices.copy()
+    matrices[:, :2] += matrices[:, 2:]            # the pad of one pixel shifts rows and columns
+    way = _spread_on_cpu if x.device.type == "cpu" else _spread_by_torch
+    padded = torch.stack([way(v, matrices, power, size) for v in x.reshape(-1, *shape).float()])
+    for axis in (-2, -1):                         # what fell on the pad belongs to the border that it repeats
+        n = padded.shape[axis]
+        padded.narrow(axis, 1, 1).add_(padded.narrow(axis, 0, 1))
+        padded.narrow(axis, n - 2, 1).add_(padded.narrow(axis, n - 1, 1))
+        padded = padded.narrow(axis, 1, n - 2)
+    return padded.reshape(*x.shape[:-3], len(matrices), *size).contiguous()
+
+
+def _spread_on_cpu(x, matrices, power, size):
+    """[N, rows + 2, cols + 2]; each task owns a view: no races, and the same bits every time."""
+    out, volume = np.zeros((len(matrices), size[0] + 2, size[1] + 2), np.float32), x.contiguous().numpy()
+    in_parallel(backprojection_kernels()["spread_view"], ((p, matrix, volume, power) for p, matrix in zip(out, matrices)))
+    return torch.from_numpy(out)
+
+
+def _spread_by_torch(x, matrices, power, size):
+    """The same on any device, view by view."""
+    ijk = torch.stack(torch.meshgrid(*(torch.arange(n, dtype=torch.float64, device=x.device) for n in x.shape), indexing="ij")[::-1])
+    rows, cols = (n + 2 for n in size)
+    out = x.new_zeros(len(matrices), rows * cols)
+    for matrix, p in zip(torch.as_tensor(matrices, device=x.device), out):
+        u, v, w = torch.tensordot(matrix[:, :3], ijk, 1) + matrix[:, 3, None, None, None]
+        u, v = u / w, v / w
+        seen = (w > 1e-9) & (u >= 0.5) & (u <= cols - 1.5) & (v >= 0.5) & (v <= rows - 1.5)
+        u, v, value = u[seen], v[seen], x[seen] / w[seen] ** power
+        iu, iv = u.long(), v.long()
+        for right in (0, 1):
+            for below in (0, 1):
+                share = (u - iu if right else 1 - u + iu) * (v - iv if below else 1 - v + iv)
+                p.index_add_(0, (iv + below) * cols + iu + right, (share * value).to(p))
+    return out.reshape(-1, rows, cols)
 
 
 def voxel_matrices(grid, views):

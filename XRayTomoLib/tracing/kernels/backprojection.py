@@ -57,6 +57,12 @@ def visible_range(un, ux, vn, vx, wn, wx, rows, cols, n):
 
 
 @device
+def line_start(M, y, z):
+    """col w, row w and w of the voxel (0, y, z)."""
+    return M[0, 1] * y + M[0, 2] * z + M[0, 3], M[1, 1] * y + M[1, 2] * z + M[1, 3], M[2, 1] * y + M[2, 2] * z + M[2, 3]
+
+
+@device
 def backproject_slab(p, P, volume, z0, z1, power):
     """Adds all views to layers z0..z1 of volume; p [views, rows + 2, cols + 2]."""
     nz, ny, nx = volume.shape
@@ -66,13 +72,43 @@ def backproject_slab(p, P, volume, z0, z1, power):
         M = P[i]
         for z in range(z0, z1):
             for y in range(ny):
-                un = M[0, 1] * y + M[0, 2] * z + M[0, 3]
-                vn = M[1, 1] * y + M[1, 2] * z + M[1, 3]
-                wn = M[2, 1] * y + M[2, 2] * z + M[2, 3]
+                un, vn, wn = line_start(M, y, z)
                 a, b = visible_range(un, M[0, 0], vn, M[1, 0], wn, M[2, 0], rows, cols, nx)
                 if b > a:
                     backproject_line(volume[z, y, a:b], flat, i32(cols), f32(un + a * M[0, 0]), f32(M[0, 0]), f32(vn + a * M[1, 0]),
                                      f32(M[1, 0]), f32(wn + a * M[2, 0]), f32(M[2, 0]), power)
+
+
+@device
+def spread_line(line, p, cols, un, ux, vn, vx, wn, wx, power):
+    """The transpose of backproject_line: each voxel's weighted value is dealt out to its four pixels."""
+    for x in range(len(line)):
+        rw = 1 / (wn + x * wx)
+        u = (un + x * ux) * rw
+        v = (vn + x * vx) * rw
+        fu = f32(u - int(u))
+        value = line[x] * f32(rw * rw if power == 2 else rw if power == 1 else 1.0)
+        below = value * f32(v - int(v))
+        here = value - below
+        i = int(v) * cols + int(u)
+        p[i] += here - here * fu
+        p[i + 1] += here * fu
+        p[i + cols] += below - below * fu
+        p[i + cols + 1] += below * fu
+
+
+@device
+def spread_view(p, M, volume, power):
+    """Adds what one view, p [rows + 2, cols + 2], receives from all voxels."""
+    nz, ny, nx = volume.shape
+    rows, cols = p.shape
+    flat = p.reshape(-1)
+    for z in range(nz):
+        for y in range(ny):
+            un, vn, wn = line_start(M, y, z)
+            a, b = visible_range(un, M[0, 0], vn, M[1, 0], wn, M[2, 0], rows, cols, nx)
+            if b > a:
+                spread_line(volume[z, y, a:b], flat, cols, un + a * M[0, 0], M[0, 0], vn + a * M[1, 0], M[1, 0], wn + a * M[2, 0], M[2, 0], power)
 
 
 @device
