@@ -157,6 +157,12 @@ class XRayTomoParameterNode:
     showRendering: bool = False
     reconstruction: slicer.vtkMRMLScalarVolumeNode
 
+    # Compare
+    comparedVolume: slicer.vtkMRMLScalarVolumeNode
+    referenceVolume: slicer.vtkMRMLScalarVolumeNode
+    profileLine: slicer.vtkMRMLMarkupsLineNode
+    differenceVolume: slicer.vtkMRMLScalarVolumeNode
+
     # Register: options of the registration and of the X-rays' preparation, as JSON text
     xray1: slicer.vtkMRMLScalarVolumeNode
     xray2: slicer.vtkMRMLScalarVolumeNode
@@ -366,6 +372,17 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
         request = reconstruction_request(stackNode, method, options, regionNode, spacingMm, waterPerMm, airPerMm, geometryNode, startNode,
                                          priorNode, checkpoint, resume)
         return reconstruct_now(request, stackNode, geometryNode, outputNode, progress)
+
+    def compare(self, volumeNode, referenceNode, lineNode=None, attenuation=None, outputNode=None):
+        """(dictionary of relative_error, nrmse, psnr_db, ssim, bias, deviation, voxels; difference node) of a volume and its reference.
+
+        The reference comes onto the volume's grid, and from HU to 1/mm (attenuation: AttenuationModel) where the other is in 1/mm.
+        lineNode: markups line of the profiles, which the difference node refers to as a table with a chart.
+        """
+        from XRayTomoLib import jobs
+        from XRayTomoLib.mrml.comparison import compare_now
+
+        return compare_now(volumeNode, referenceNode, lineNode, attenuation, outputNode, jobs.run)
 
     def register(self, volumeNode, xrayNodes, attenuation=None, preparation=None, transformNode=None, progress=None, **options):
         """(transform node above the volume, XRayTomoLib.registration.Registration with report()) from X-rays of the volume.

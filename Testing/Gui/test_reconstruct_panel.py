@@ -2,6 +2,7 @@
 
 import json
 
+import ctk
 import numpy as np
 import pytest
 import slicer
@@ -105,3 +106,57 @@ def test_the_console_reconstructs_in_hounsfield_units(section):
     values = slicer.util.arrayFromVolume(node)
     assert abs(np.median(values[values > -300])) < 150
     assert stack.STACK_ATTRIBUTE not in [node.GetAttributeNames()]
+
+
+def test_cancelled_work_is_taken_back_when_it_is_not_wanted(section):
+    p = section.parameters
+    p.reconstructionMethod, p.reconstructionSpacingMm, p.keepCancelled = "sirt", 8.0, False
+    driving.process()
+    driving.type_text(section.form.control("iterations"), "2000")
+    volumes = len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"))
+    driving.click(section.ui.reconstructButton)
+    driving.wait_until(lambda: p.reconstruction is not None and p.reconstruction.GetImageData() is not None, 60)
+    driving.click(section.ui.cancelReconstructionButton)
+    finish(section)
+    assert p.reconstruction is None and len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == volumes
+    assert "no volume" in section.ui.reconstructionStatusLabel.text and section.ui.reconstructionMessageLabel.text == ""
+
+
+def test_the_plan_follows_region_and_voxel(section):
+    driving.wait_until(lambda: "voxels of" in section.ui.planLabel.text, 30)
+    automatic = section.ui.planLabel.text
+    section.parameters.reconstructionRegion = section.volume
+    driving.wait_until(lambda: section.ui.planLabel.text.startswith("38 x 34 x 30 voxels of 4 mm from 36 views"), 30)
+    section.parameters.reconstructionSpacingMm = 8.0
+    driving.wait_until(lambda: section.ui.planLabel.text.startswith("19 x 17 x 15 voxels of 8 mm"), 30)
+    section.parameters.reconstructionRegion, section.parameters.reconstructionSpacingMm = None, 0.0
+    driving.wait_until(lambda: section.ui.planLabel.text == automatic, 30)
+
+
+def test_a_scene_that_closes_ends_the_work(section):
+    section.parameters.reconstructionMethod, section.parameters.reconstructionSpacingMm = "sirt", 8.0
+    driving.process()
+    driving.type_text(section.form.control("iterations"), "2000")
+    driving.click(section.ui.reconstructButton)
+    driving.wait_until(lambda: "residual" in section.ui.reconstructionStatusLabel.text, 60)
+    slicer.mrmlScene.Clear(0)
+    driving.process(0.2)
+    assert not section.job.running and not slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    assert section.ui.reconstructionMessageLabel.text == ""
+
+
+def test_compare_shows_figures_and_the_difference(section):
+    panel, p = section.panel, section.parameters
+    section.parameters.reconstructionRegion = section.volume
+    driving.click(section.ui.reconstructButton)
+    finish(section)
+    compare = next(s for s in panel.sections if type(s).__name__ == "CompareSection")
+    compare.widget.findChild(ctk.ctkCollapsibleButton, "compareCollapsibleButton").collapsed = False
+    p.comparedVolume, p.referenceVolume = p.reconstruction, section.volume
+    driving.process()
+    driving.click(compare.ui.compareButton)
+    driving.wait_until(lambda: not compare.job.running, 60)
+    driving.process()
+    assert compare.ui.compareMessageLabel.text == "" and "SSIM 0." in compare.ui.compareResultLabel.text
+    assert "1/mm" in compare.ui.compareResultLabel.text and p.differenceVolume.GetImageData().GetDimensions() == (38, 34, 30)
+    assert compare.ui.profileButton.enabled

@@ -155,5 +155,7 @@ def test_a_linear_field_is_resampled_exactly_onto_an_oblique_grid():
         return g.ras_from_ijk(np.stack([i, j, k], -1).astype(float)) @ [1.0, -2.0, 3.0] + 4
 
     assert np.allclose(resampled(field(grid), grid, onto), field(onto), atol=1e-4)
+    border = resampled(field(grid), grid, CartesianGrid.centred((1, 1, 1), 1.0, grid.ras_from_ijk([-0.4, 5.0, 5.0])), outside=-7)
+    assert border[0, 0, 0] == pytest.approx(field(grid)[5, 5, 0])
     far = CartesianGrid.centred((3, 3, 3), 1.0, (500, 0, 0))
     assert (resampled(field(grid), grid, far, outside=-7) == -7).all()

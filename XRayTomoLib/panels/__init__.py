@@ -1,5 +1,6 @@
 """The panel, one file a section. A section is one class on the base of section.py; the panel shows those listed here, in this order."""
 
+from .compare import CompareSection
 from .geometry_checks import GeometryChecksSection
 from .import_projections import ImportProjectionsSection
 from .radiograph import RadiographSection
@@ -12,5 +13,5 @@ from .volume import VolumeSection
 
 SECTIONS = (
     VolumeSection, SourceDetectorSection, RadiographSection, TrajectorySection, ScanSection, ImportProjectionsSection, GeometryChecksSection,
-    ReconstructSection, RegisterSection,
+    ReconstructSection, CompareSection, RegisterSection,
 )  # fmt: skip

@@ -230,7 +230,7 @@ class ReconstructSection(Section):
         self.ui.reconstructButton.toolTip = _("Computes the volume.") if ready else _("Simulate a scan or import projections first.")
         self.ui.resumeButton.enabled = idle and ready and bool(p.checkpointFile) and bool(self._methods()) and self._isIterative()
         self.ui.pauseButton.enabled = not idle
-        self.ui.airSpinBox.enabled = p.waterPerMm > 0
+        self.ui.airCalibrationSpinBox.enabled = p.waterPerMm > 0
         self.ui.convergenceButton.enabled = convergence.table_of(p.reconstruction) is not None
 
     def _updatePlan(self):
