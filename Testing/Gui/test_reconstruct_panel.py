@@ -1,6 +1,7 @@
 """Reconstruct in the panel: methods and their options, a volume in its place, pause, cancel, resume, what is wrong."""
 
 import json
+from pathlib import Path
 
 import ctk
 import numpy as np
@@ -119,6 +120,7 @@ def test_cancelled_work_is_taken_back_when_it_is_not_wanted(section):
     driving.click(section.ui.cancelReconstructionButton)
     finish(section)
     assert p.reconstruction is None and len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == volumes
+    assert Path(p.checkpointFile).is_file(), "the state is kept where no file was chosen, too"
     assert "no volume" in section.ui.reconstructionStatusLabel.text and section.ui.reconstructionMessageLabel.text == ""
 
 
