@@ -10,21 +10,22 @@ from .subsets import ORDERS, subset_operators
 CACHE_BYTES = 1 << 30       # column sums of subsets that are kept; more are computed again in every turn
 
 
-def relative(r, p):
-    """|r| / |p|."""
-    return torch.linalg.vector_norm(r) / torch.linalg.vector_norm(p).clamp_min(1e-30)
+def largest(A, y):
+    """Largest value (at least 0) of y over the range of A, in whichever process it lies."""
+    return A.processes.largest(y.max() if y.numel() else y.new_zeros(()))
 
 
-def reciprocal(sums):
-    """1 / sums; 0 where a ray (or voxel) meets next to nothing: below a thousandth of the largest sum."""
-    floor = 1e-3 * float(sums.max()) if sums.numel() else 0.0
+def reciprocal(sums, top=None):
+    """1 / sums; 0 where a ray (or voxel) meets next to nothing: below a thousandth of the largest sum, which is `top` if given."""
+    floor = 1e-3 * float(sums.max() if top is None else top)
     return torch.where(sums > floor, 1 / sums.clamp_min(max(floor, 1e-30)), torch.zeros_like(sums))
 
 
 def row_weights(A, problem, rays):
     """Reciprocal row sums 1 / (A 1) inside the support, times the rays' weights."""
     ones = torch.ones(A.domain_shape, dtype=rays.dtype, device=rays.device)
-    return reciprocal(A(problem.inside(ones))) * rays
+    sums = A(problem.inside(ones))
+    return reciprocal(sums, largest(A, sums)) * rays
 
 
 def ray_weights(problem):
@@ -44,9 +45,9 @@ class Backprojection(Iterative):
     def advance(self, problem, constants, state):
         state["x"] = problem.inside(problem.A.T(ray_weights(problem) * problem.p))
         image = problem.A(state["x"])
-        scale = (image * problem.p).sum() / image.square().sum().clamp_min(1e-30)
+        scale = float(problem.total(image * problem.p) / problem.total(image.square()).clamp_min(1e-30))
         state["x"] *= scale
-        return relative(problem.p - scale * image, problem.p)
+        return problem.relative(problem.p - scale * image)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Landweber(Constrained):
         update = problem.inside(problem.A.T(constants["rays"] * state["r"]))
         self.bounded_(problem, state["x"].add_(update, alpha=constants["step"]))
         state["r"] = problem.residual(state["x"])
-        return relative(state["r"], problem.p)
+        return problem.relative(state["r"])
 
 
 def squared_norm(problem, iterations=12):
@@ -101,7 +102,7 @@ class SIRT(Constrained):
         state["x"].addcmul_(constants["cols"], update, value=self.relaxation)
         self.bounded_(problem, state["x"])
         state["r"] = problem.residual(state["x"])
-        return relative(state["r"], problem.p)
+        return problem.relative(state["r"])
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class OSSART(Constrained):
 
     def prepare(self, problem):
         rays = ray_weights(problem)
-        parts = subset_operators(problem.A, min(self.subsets, problem.A.range_shape[0]) or problem.A.range_shape[0], self.order)
+        parts = subset_operators(problem.A, min(self.subsets, problem.A.view_count) or problem.A.view_count, self.order)
         kept = len(parts) * problem.A.T(rays).numel() * rays.element_size() <= CACHE_BYTES
         rows = [row_weights(A, problem, rays[index]) for index, A in parts]
         cols = [self._column_weights(problem, A, rays[index]) for index, A in parts] if kept else None
@@ -134,10 +135,10 @@ class OSSART(Constrained):
     def advance(self, problem, constants, state):
         step = self.relaxation * self.relaxation_fall ** state["iteration"]
         x = state["y"].clone() if self.momentum else state["x"]
-        total = 0.0
+        squares = torch.zeros((), dtype=torch.float64, device=x.device)
         for s, (index, A) in enumerate(constants["parts"]):
             r = problem.p[index] - A(x)
-            total += float(r.square().sum())
+            squares += r.square().sum()
             cols = constants["cols"][s] if constants["cols"] else self._column_weights(problem, A, constants["rays"][index])
             x.addcmul_(cols, A.T(constants["rows"][s] * r), value=step)
             self.bounded_(problem, x)
@@ -145,7 +146,7 @@ class OSSART(Constrained):
             t = 0.5 + (0.25 + state["t"] ** 2) ** 0.5
             state["y"] = x + (state["t"] - 1) / t * (x - state["x"])
             state["x"], state["t"] = x, t
-        return total ** 0.5 / torch.linalg.vector_norm(problem.p).clamp_min(1e-30)
+        return problem.total(squares).sqrt() / problem.norm(problem.p).clamp_min(1e-30)
 
 
 @dataclass(frozen=True)

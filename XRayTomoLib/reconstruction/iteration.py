@@ -55,7 +55,7 @@ def iterate(method, problem, state=None):
     method.check(problem)
     constants = method.prepare(problem)
     state = state if state is not None else {"iteration": 0, **method.begin(problem, constants)}
-    scale = float(torch.linalg.vector_norm(problem.p))
+    scale = float(problem.norm(problem.p))
     while state["iteration"] < method.iterations:
         before = state["x"].clone() if method.stop_change else None
         residual = float(method.advance(problem, constants, state))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import torch
 
 from ..options import option
-from .algebraic import relative
 from .iteration import Iterative
 
 
@@ -36,14 +35,14 @@ class CGLS(Iterative):
         x, r, d = state["x"], state["r"], state["d"]
         if state["gamma"] > 0:
             q = problem.A(d)
-            curvature = dot(q, q if problem.weights is None else problem.weights * q) + self.tikhonov ** 2 * dot(d, d)
+            curvature = float(problem.total(q * (q if problem.weights is None else problem.weights * q))) + self.tikhonov ** 2 * dot(d, d)
             alpha = state["gamma"] / curvature
             x.add_(d, alpha=alpha)
             r.sub_(q, alpha=alpha)
             s = self._gradient(problem, r, x)
             before, state["gamma"] = state["gamma"], dot(s, s)
             d.mul_(state["gamma"] / before).add_(s)
-        return relative(r, problem.p)
+        return problem.relative(r)
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class LSQR(Iterative):
         x = problem.initial()
         u = problem.residual(x)
         u = u if constants["root"] is None else constants["root"] * u
-        beta = float(torch.linalg.vector_norm(u))
+        beta = float(problem.norm(u))
         u = u / max(beta, 1e-30)
         v = self._back(problem, constants, u)
         alpha = float(torch.linalg.vector_norm(v))
@@ -77,13 +76,13 @@ class LSQR(Iterative):
 
     def _scale(self, problem, constants):
         p = problem.p if constants["root"] is None else constants["root"] * problem.p
-        return max(float(torch.linalg.vector_norm(p)), 1e-30)
+        return max(float(problem.norm(p)), 1e-30)
 
     def advance(self, problem, constants, state):
         """The residual reported is that of the weighted problem, as the recurrence knows it."""
         if state["alpha"] * state["phi"] != 0:
             u = self._forward(problem, constants, state["v"]).sub_(state["u"], alpha=state["alpha"])
-            beta = float(torch.linalg.vector_norm(u))
+            beta = float(problem.norm(u))
             u.div_(max(beta, 1e-30))
             v = self._back(problem, constants, u).sub_(state["v"], alpha=beta)
             alpha = float(torch.linalg.vector_norm(v))

@@ -1,4 +1,6 @@
 """Every method by its name, and one way to run any of them."""
+from functools import partial
+
 import torch
 
 from ..grids import CartesianGrid
@@ -33,28 +35,28 @@ def is_iterative(method):
     return isinstance(method, Iterative) or isinstance(method, type) and issubclass(method, Iterative)
 
 
-def reconstruct(method, views, p, grid, levels=0, state=None, memory_budget_mb=None, **known):
+def reconstruct(method, views, p, grid, levels=0, state=None, memory_budget_mb=None, projector=Projector, **known):
     """Generator of Steps that returns the volume [K, J, I] (1/mm) of projections p [views, rows, cols] on `grid`.
 
     method: one of METHODS' instances. Iterative methods take what else is known (weights, support, start, prior, noise: see Problem),
-    `state` of a step to go on from, and `levels`: how many coarser grids, each of half the resolution, find the start.
+    `state` of a step to go on from, `levels`: how many coarser grids, each of half the resolution, find the start, and `projector`, which
+    makes the operator of a grid and views (distributed.py).
     """
     p = torch.as_tensor(p, dtype=torch.float32)
     if not is_iterative(method):
         if any(value is not None for value in known.values()) or levels or state is not None:
             raise ReconstructionError(f"{method.TITLE} takes no {', '.join(known) or 'start'}; take an iterative method, or leave it out")
         return method.run(views, p, grid)
-    return _iterated(method, views, p, grid, levels, state, memory_budget_mb, known)
+    return _iterated(method, views, p, grid, levels, state, partial(projector, memory_budget_mb=memory_budget_mb), known)
 
 
-def _iterated(method, views, p, grid, levels, state, memory_budget_mb, known):
+def _iterated(method, views, p, grid, levels, state, projector, known):
     if levels and state is None and known.get("start") is None:
-        known = known | {"start": (yield from _coarse_start(method, views, p, grid, levels, memory_budget_mb, known))}
-    A = Projector(grid, views, memory_budget_mb=memory_budget_mb)
-    return (yield from iterate(method, Problem(A, p, **known), state))
+        known = known | {"start": (yield from _coarse_start(method, views, p, grid, levels, projector, known))}
+    return (yield from iterate(method, Problem(projector(grid, views), p, **known), state))
 
 
-def _coarse_start(method, views, p, grid, levels, memory_budget_mb, known):
+def _coarse_start(method, views, p, grid, levels, projector, known):
     """The same method on a grid and detector of half the resolution, itself started from the next coarser one."""
     coarse = coarser(grid)
     factor = tuple(2 if n >= 4 else 1 for n in views.shape)
@@ -62,7 +64,7 @@ def _coarse_start(method, views, p, grid, levels, memory_budget_mb, known):
     weights = known.get("weights")
     less = {"weights": None if weights is None else binned(weights.expand_as(p), factor), "noise": None,
             "support": _resized(known.get("support"), coarse, "nearest"), "prior": _resized(known.get("prior"), coarse, "trilinear")}
-    x = yield from _iterated(method, small, q, coarse, levels - 1, None, memory_budget_mb, less)
+    x = yield from _iterated(method, small, q, coarse, levels - 1, None, projector, less)
     return _resized(x, grid, "trilinear")
 
 

@@ -36,7 +36,7 @@ class ASDPOCS(OSSART):
             state["x"].sub_(slope, alpha=state["share"] * state["length"] / float(torch.linalg.vector_norm(slope).clamp_min(1e-30)))
         self.bounded_(problem, state["x"])
         undone = torch.linalg.vector_norm(state["x"] - passed)
-        above_noise = float(residual * torch.linalg.vector_norm(problem.p)) > (problem.noise or 0.0)
+        above_noise = float(residual * problem.norm(problem.p)) > (problem.noise or 0.0)
         if above_noise and undone > self.largest_ratio * gained:
             state["share"] *= self.tv_fall
         return residual

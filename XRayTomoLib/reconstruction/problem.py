@@ -52,3 +52,20 @@ class Problem:
     def residual(self, x):
         """p - A x."""
         return self.p - self.A(x)
+
+    # -- figures of tensors y over the projections, whichever process has which of them
+    def total(self, y):
+        """Sum of y, in float64."""
+        return self.A.processes.total(torch.sum(y, dtype=torch.float64))
+
+    def norm(self, y):
+        """|y|."""
+        return self.A.processes.total(torch.linalg.vector_norm(y).double().square()).sqrt()
+
+    def mean(self, y):
+        """Mean of y."""
+        return self.total(y) / self.A.processes.total(torch.tensor(float(y.numel()), dtype=torch.float64, device=y.device))
+
+    def relative(self, r):
+        """|r| / |p|."""
+        return self.norm(r) / self.norm(self.p).clamp_min(1e-30)

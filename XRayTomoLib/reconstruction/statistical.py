@@ -4,7 +4,7 @@ from dataclasses import dataclass
 import torch
 
 from ..options import option
-from .algebraic import ray_weights, reciprocal, relative
+from .algebraic import largest, ray_weights, reciprocal
 from .iteration import Constrained, Iterative
 from .problem import ReconstructionError
 from .subsets import ORDERS, subset_operators
@@ -29,24 +29,25 @@ class OSEM(Iterative):
 
     def prepare(self, problem):
         rays = ray_weights(problem)
-        parts = subset_operators(problem.A, min(self.subsets, problem.A.range_shape[0]), self.order)
+        parts = subset_operators(problem.A, min(self.subsets, problem.A.view_count), self.order)
         return {"parts": parts, "rays": rays, "cols": [reciprocal(problem.inside(A.T(rays[index]))) for index, A in parts]}
 
     def begin(self, problem, constants):
         if problem.start is not None:
             return {"x": problem.initial()}
         ones = problem.inside(torch.ones(problem.A.domain_shape, dtype=problem.p.dtype, device=problem.p.device))
-        return {"x": ones * (problem.p.sum() / problem.A(ones).sum().clamp_min(1e-30))}
+        return {"x": ones * float(problem.total(problem.p) / problem.total(problem.A(ones)).clamp_min(1e-30))}
 
     def advance(self, problem, constants, state):
-        x, total = state["x"], 0.0
+        x = state["x"]
+        squares = torch.zeros((), dtype=torch.float64, device=x.device)
         for cols, (index, A) in zip(constants["cols"], constants["parts"]):
             image, p = A(x), problem.p[index]
-            total += float((p - image).square().sum())
-            floor = TINY * float(image.max())
+            squares += (p - image).square().sum()
+            floor = TINY * float(largest(A, image))
             quotient = torch.where(image > floor, p / image.clamp_min(max(floor, 1e-30)), torch.zeros_like(p))
             x.mul_(cols * A.T(constants["rays"][index] * quotient))
-        return total ** 0.5 / torch.linalg.vector_norm(problem.p).clamp_min(1e-30)
+        return problem.total(squares).sqrt() / problem.norm(problem.p).clamp_min(1e-30)
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class TransmissionML(Constrained):
         state["x"].addcmul_(steps, problem.A.T(rays * slope), value=-1.0)
         self.bounded_(problem, state["x"])
         state["image"] = problem.A(state["x"])
-        return relative(problem.p - state["image"], problem.p)
+        return problem.relative(problem.p - state["image"])
 
     def _surrogate(self, y, line):
         """First derivative by the line integral of the negative log-likelihood h, and the curvature of the parabola that touches h there

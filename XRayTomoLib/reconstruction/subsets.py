@@ -31,9 +31,10 @@ def sequence(subsets, order, seed=0):
 
 def subset_operators(A, subsets, order, seed=0):
     """[(indices of the views, operator of these views)] in the order of their turns; A must be an operator that takes A[views]."""
+    own = np.asarray(A.view_numbers)
     if subsets == 1:
-        return [(np.arange(A.range_shape[0]), A)]
+        return [(np.arange(len(own)), A)]
     if not hasattr(A, "__getitem__"):
         raise ReconstructionError(f"{A} cannot be split into subsets: it has no A[views]; take the method with one subset")
-    hands = deal(A.range_shape[0], subsets)
+    hands = [np.flatnonzero(np.isin(own, hand)) for hand in deal(A.view_count, subsets)]
     return [(hands[s], A[hands[s]]) for s in sequence(subsets, order, seed)]

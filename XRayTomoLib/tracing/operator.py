@@ -2,10 +2,24 @@
 import torch
 
 
+class OneProcess:
+    """Sums and maxima over an operator's range that lies in this process: complete as they are."""
+
+    def total(self, value):
+        return value
+
+    def largest(self, value):
+        return value
+
+
 class LinearOperator:
-    """Maps tensors [..., *domain_shape] to [..., *range_shape]. Subclasses give `forward` and `adjoint`."""
+    """Maps tensors [..., *domain_shape] to [..., *range_shape]. Subclasses give `forward` and `adjoint`.
+
+    processes   over which the range is spread; sums over projections go through its total(), maxima through its largest()
+    """
     domain_shape: tuple
     range_shape: tuple
+    processes = OneProcess()
     dtype = torch.float32
     device = torch.device("cpu")
 
@@ -21,6 +35,16 @@ class LinearOperator:
     @property
     def T(self):
         return Adjoint(self)
+
+    @property
+    def view_numbers(self):
+        """Number of each of the range's first entries (views) among those of all processes."""
+        return range(self.range_shape[0])
+
+    @property
+    def view_count(self):
+        """How many views all processes have together."""
+        return self.range_shape[0]
 
     def _checked(self, x, shape, where):
         x = torch.as_tensor(x)
@@ -87,7 +111,7 @@ class Product(LinearOperator):
         if tuple(a.domain_shape) != tuple(b.range_shape):
             raise ValueError(f"{a} cannot follow {b}: its domain {tuple(a.domain_shape)} is not the other's range {tuple(b.range_shape)}")
         self.a, self.b = a, b
-        self.domain_shape, self.range_shape = b.domain_shape, a.range_shape
+        self.domain_shape, self.range_shape, self.processes = b.domain_shape, a.range_shape, a.processes
         self.dtype, self.device = b.dtype, b.device
 
     def forward(self, x):
@@ -101,7 +125,7 @@ class Weighted(LinearOperator):
     """weights * A: a number, or a tensor that broadcasts against the range (a mask, statistical weights)."""
 
     def __init__(self, operator, weights):
-        self.operator, self.weights = operator, weights
+        self.operator, self.weights, self.processes = operator, weights, operator.processes
         self.domain_shape, self.range_shape = operator.domain_shape, operator.range_shape
         self.dtype, self.device = operator.dtype, operator.device
 
