@@ -97,6 +97,21 @@ def pelvis():
 PHANTOMS = {"chest": chest, "pelvis": pelvis}
 
 
+# Centre, semi-axes (shares of the radius), rotation about S (degrees), density: A. C. Kak, M. Slaney, Principles of Computerized
+# Tomographic Imaging, 1988, table 3.1.
+HEAD = (((0, 0, 0), (0.69, 0.92, 0.9), 0, 2.0), ((0, 0, 0), (0.6624, 0.874, 0.88), 0, -0.98),
+        ((-0.22, 0, -0.25), (0.41, 0.16, 0.21), 108, -0.02), ((0.22, 0, -0.25), (0.31, 0.11, 0.22), 72, -0.02),
+        ((0, 0.35, -0.25), (0.21, 0.25, 0.5), 0, 0.02), ((0, 0.1, -0.25), (0.046, 0.046, 0.046), 0, 0.02),
+        ((-0.08, -0.65, -0.25), (0.046, 0.023, 0.02), 0, 0.01), ((0.06, -0.65, -0.25), (0.046, 0.023, 0.02), 90, 0.01),
+        ((0.06, -0.105, 0.625), (0.056, 0.04, 0.1), 90, 0.02), ((0, 0.1, 0.625), (0.056, 0.056, 0.1), 0, -0.02))
+
+
+def shepp_logan(radius_mm=100.0):
+    """The head of L. Shepp and B. Logan in three dimensions; a density of 1 is water's attenuation."""
+    return Phantom("Shepp-Logan", tuple(_shape(Ellipsoid, radius_mm * np.array(centre), radius_mm * np.array(axes), density,
+                                               rotation_about_axis((0, 0, 1), turn)) for centre, axes, turn, density in HEAD))
+
+
 def phantom_by_name(name):
     """The phantom called `name`; an unknown name raises KeyError with the known ones."""
     if name not in PHANTOMS:

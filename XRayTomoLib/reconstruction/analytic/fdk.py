@@ -26,8 +26,8 @@ class FDK:
     TITLE = "FDK / FBP"
     filter: str = option("ram-lak", "Filter", "window on the ramp filter", choices=tuple(WINDOWS))
     cutoff: float = option(1.0, "Cut-off", "highest frequency kept, as a share of Nyquist's", 0.01, 1.0)
-    redundancy: str = option("auto", "Redundancy", "how lines measured twice are weighted; auto: by the views",
-                             choices=("auto", "full", "short", "offset"))
+    redundancy: str = option("auto", "Redundancy", "how lines measured twice are weighted; auto: by the views; limited: not at all (an arc that "
+                             "is too short for all lines)", choices=("auto", "full", "short", "offset", "limited"))
     extend: float = option(0.0, "Extend", "continues rows that the object leaves, by this share of their width", 0.0, 1.0)
 
     def run(self, views, p, grid):
@@ -73,8 +73,8 @@ class FDK:
         if kind == "half turn":
             return torch.as_tensor(angular_steps(orbit.angle, math.pi))[:, None].expand_as(gamma)
         steps = torch.as_tensor(angular_steps(orbit.angle, 2 * math.pi))[:, None]
-        if kind == "full":
-            return (0.5 * steps).expand_as(gamma)
+        if kind in ("full", "limited"):
+            return ((0.5 if kind == "full" else 1.0) * steps).expand_as(gamma)
         if kind == "offset":
             return steps * offset_weights(gamma)
         start, length = arc(orbit.angle)
@@ -90,9 +90,9 @@ class FDK:
         kind = self.redundancy
         if kind == "auto":
             kind = ("offset" if shifted else "full") if whole else "short"
-        if kind != "short" and not whole and np.isfinite(orbit.sod_mm).all():
+        if kind not in ("short", "limited") and not whole and np.isfinite(orbit.sod_mm).all():
             raise ReconstructionError(f"redundancy '{kind}' needs a full turn; this scan covers {math.degrees(length):.1f} degrees")
-        return "half turn" if np.isinf(orbit.sod_mm).all() and kind in ("full", "short") else kind
+        return "half turn" if np.isinf(orbit.sod_mm).all() and kind in ("full", "short", "limited") else kind
 
 
 def _picked(orbit, part):

@@ -49,7 +49,8 @@ def parker(beta, gamma, length):
     reach = float(gamma.abs().max())
     if delta < reach * (1 - 1e-3) - 1e-6:
         raise ReconstructionError(f"the scan covers {math.degrees(length):.1f} degrees; the fan of {math.degrees(2 * reach):.1f} degrees needs "
-                                  f"{180 + math.degrees(2 * reach):.1f}: take an iterative method for limited angles, or crop the detector")
+                                  f"{180 + math.degrees(2 * reach):.1f}: take an iterative method for limited angles (or the redundancy "
+                                  "'limited'), or crop the detector")
     rise, fall = (delta - gamma).clamp_min(1e-9), (delta + gamma).clamp_min(1e-9)
     first = torch.sin(math.pi / 4 * beta / rise).square()
     last = torch.sin(math.pi / 4 * (math.pi + 2 * delta - beta) / fall).square()
