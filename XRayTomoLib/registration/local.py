@@ -61,8 +61,10 @@ class LocalNormalisation:
         return (z - self.fixed) * self.mask, (slope * self.mask).movedim(0, -1)
 
     def correlation(self, x):
-        """Mean over the pixels that count of z z_fixed [...]: the local NCC, less what the floor takes."""
-        return (self._normalised(x)[0] * self.fixed * self.mask).sum((-2, -1)) / self.count
+        """Local NCC [...] of images with the fixed one: that of z and z_fixed over the pixels that count; 1 for equal images."""
+        z, fixed = self._normalised(x)[0] * self.mask, self.fixed * self.mask
+        norms = (z.square().sum((-2, -1)) * fixed.square().sum()).clamp_min(1e-20).sqrt()
+        return (z * fixed).sum((-2, -1)) / norms
 
     def alike(self, residual):
         """Local correlation [rows, cols], at least 0, of the fixed image and one whose residual is given."""

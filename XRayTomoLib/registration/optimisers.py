@@ -134,7 +134,7 @@ def powell(slope, size, stop_mm):
     q, directions = np.zeros(size), np.eye(size)
     for _ in range(MOST["powell"]):
         found = minimize(lambda x: float(slope.values(x)[0]), q, method="Powell",
-                         options={"maxiter": 1, "direc": directions, "xtol": 1e-3, "ftol": 1e-9})
+                         options={"maxiter": 1, "direc": directions, "xtol": 1e-2, "ftol": 1e-6})
         moved, q, directions = np.linalg.norm(found.x - q), found.x, found.direc
         yield q, float(found.fun)
         if moved < stop_mm:

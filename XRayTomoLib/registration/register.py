@@ -20,7 +20,8 @@ from .uncertainty import Uncertainty, uncertainty
 
 LEVENBERG = "levenberg-marquardt"
 LEAST_NCC = 0.1             # mean local NCC below which X-rays and volume show nothing in common
-CONTRADICTION = 0.15        # of local NCC that an X-ray gains without the others where their geometries contradict
+CONTRADICTION = 2.0         # factor by which what an X-ray leaves unexplained (1 - NCC) falls without the others, where geometries contradict
+GAIN = 0.03                 # of local NCC that it must gain besides
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,10 @@ def register(case, start=None, options=None):
     near = mtre_mm(found, found[0], points)
     agree = near < AGREE_MM
     pose = yield from _refined(case, found, options, levels, history, points)
-    residuals, (pose, state) = _residuals(case, levels[-1], options), (yield from _finished(case, pose, options, levels, history))
+    pose, bars = yield from _finished(case, pose, options, levels, history)
+    residuals = _residuals(case, levels[-1], options)
     before, after = each_correlation(residuals, start), each_correlation(residuals, pose)
     _check_match(case, pose, after, options, levels[-2])
-    bars = uncertainty(*state)
     yield Step(len(levels), len(levels), 1 - float(after.mean()), "error bar", None, {"pose": pose})
     return Registration(pose, start, bars, tuple(x.name for x in case.xrays), before, after, points, float(near[agree].mean()), int(agree.sum()),
                         len(found), time.perf_counter() - began, history, case.xrays)
@@ -154,14 +155,17 @@ def _refined(case, found, options, levels, history, points):
 
 
 def _finished(case, pose, options, levels, history):
-    """Job at the finest level that returns (pose, (residuals, their state)), of which the error bar is made."""
+    """Job at the finest level that returns (pose, Uncertainty)."""
     level, number = levels[-1], len(levels) - 1
     if not (options.grey_curve and options.optimiser == LEVENBERG):
         pose = (yield from _kept(history, number, _optimised(case, level, pose, options)))[0]
-        return pose, (_residuals(case, level, options), pose)
-    residuals = CurvedResiduals(case.level(level.image, level.volume), level.radius, free=options.freedoms())
-    state = (yield from _kept(history, number, optimise(residuals, residuals.start(pose), level.iterations, level.stop_mm)))[0]
-    return state.pose, (residuals, state)
+        return pose, uncertainty(_residuals(case, level, options), pose, _residuals(case, replace(level, volume=2 * level.volume), options))
+    fine, coarse = (CurvedResiduals(case.level(level.image, volume), level.radius, free=options.freedoms())
+                    for volume in (level.volume, 2 * level.volume))
+    fine.weigh(pose)
+    coarse.reliability = fine.reliability
+    state = (yield from _kept(history, number, optimise(fine, fine.start(pose), level.iterations, level.stop_mm)))[0]
+    return state.pose, uncertainty(fine, state, coarse)
 
 
 def _optimised(case, level, pose, options):
@@ -201,6 +205,6 @@ def _check_match(case, pose, scores, options, level):
         alone = _residuals(case.with_xrays([xray]), level, options)
         together = each_correlation(alone, pose)[0]
         better = each_correlation(alone, run(optimise(alone, pose, level.iterations, level.stop_mm))[0])[0]
-        if better > together + CONTRADICTION:
+        if 1 - together > CONTRADICTION * (1 - better) and better > together + GAIN:
             raise RegistrationError(f"the geometries contradict each other: {xray.name} fits alone (local NCC {better:.2f}) but not together with "
                                     f"the others ({together:.2f}); check the poses of the views. Nothing was moved")

@@ -13,11 +13,12 @@ RADIANS_TO_DEG = 180 / np.pi
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
     """Covariance [6, 6] of the increment (w in rad, t in mm) about `pivot` at a pose, and `inflation`: the ratio of the standard
-    deviation, correlated misfit included, to that of independent pixels."""
+    deviation, misfit included, to that of independent pixels; of it `disagreement` is what X-rays that contradict each other add."""
     covariance: np.ndarray
     pose: np.ndarray
     pivot: np.ndarray
     inflation: float
+    disagreement: float = 1.0
 
     def at(self, point_ras):
         """Covariance [3, 3] (mm^2) of where the object's point, now at `point_ras`, lies."""
@@ -48,41 +49,73 @@ class Uncertainty:
             f"translation {', '.join(f'{d:.3f}' for d in deviations[3:])} mm",
             f"95 % ellipsoid at the target: half axes {', '.join(f'{x:.2f}' for x in self.ellipsoid(point_ras)[0])} mm",
             f"weakest: {self.weakest(point_ras, xrays)}",
-            f"misfit of the model and correlation of the noise widen the error {self.inflation:.1f} times"])  # fmt: skip
+            f"misfit of the model and correlation of the noise widen the error {self.inflation:.1f} times"
+            + (f", of it {self.disagreement:.1f} times because the X-rays disagree" if self.disagreement > 1 else "")])  # fmt: skip
 
 
-def uncertainty(residuals, state):
-    """The Uncertainty of the pose at an optimum of `residuals` (levenberg.Residuals, or a subclass whose state has a `pose`, whose other
-    parameters then count as unknown).
+def uncertainty(residuals, state, coarse=None):
+    """The Uncertainty of the pose at an optimum of `residuals` (levenberg.Residuals, or curve.CurvedResiduals, whose other parameters then
+    count as unknown).
 
     Sandwich H^-1 M H^-1 (H. White, Econometrica 48, 1980). M from the sums of the scores over blocks of the images (K.-Y. Liang, S. Zeger,
     Biometrika 73, 1986): noise and misfit may be correlated within a block, which is as large as the square over which images are
     normalised. H is the curvature of the local NCC: normalised images have unit spread, noise included, so that by z'z = 1 the second
     derivative of z is -|z'|^2 along z, and the residual's curvature is J' J times the local correlation of the two images, not J' J.
+    Where X-rays disagree by more than their own errors, the covariance grows by that ratio (R. Birge, Phys. Rev. 40, 1932).
+
+    coarse: the same residuals of a volume with voxels twice as large. A third of what the pose differs by with it is the error that voxels
+    leave (L. Richardson, 1911, for errors that fall with the voxel's square); it is added to the covariance.
     """
-    n, M, plain, H, blocks = residuals.free, 0.0, 0.0, 0.0, 0
-    for part, (weight, r, J) in zip(residuals.parts, residuals.terms(state)):
-        J, weight, alike = J[..., n].double().numpy(), weight.double().numpy(), part.alike(r).double().numpy()
+    parts = _scores(residuals, state)
+    H, M, plain = (sum(getattr(part, name) for part in parts) for name in ("H", "M", "plain"))
+    bread = _inverse(H)
+    covariance, alone = _birge(parts) * bread @ M @ bread, bread @ plain @ bread
+    if coarse is not None:
+        off = bread @ (sum(part.g for part in _scores(coarse, state)) - sum(part.g for part in parts)) / 3
+        covariance = covariance + np.outer(off, off)
+    free = residuals.free[residuals.free < 6]
+    lever = np.array([ARM_MM] * 3 + [1.0] * 3)[free] ** 2
+    inflation = np.sqrt((lever @ np.diag(covariance)) / max(lever @ np.diag(alone), 1e-30))
+    full = np.zeros((6, 6))
+    full[np.ix_(free, free)] = covariance
+    return Uncertainty(full, np.asarray(getattr(state, "pose", state)), np.asarray(residuals.case.pivot), float(inflation),
+                       float(np.sqrt(_birge(parts))))
+
+
+def _scores(residuals, state):
+    return [_Scores(part, *terms, residuals.free) for part, terms in zip(residuals.parts, residuals.terms(state))]
+
+
+class _Scores:
+    """One X-ray's curvature H, sums of squared scores M (over blocks) and `plain` (over pixels), and score g, by the free directions of the
+    pose, its own further parameters eliminated (Schur complement)."""
+
+    def __init__(self, part, weight, r, J, free):
+        J, weight, alike = J[..., free].double().numpy(), weight.double().numpy(), part.alike(r).double().numpy()
         score = J * (weight * r.double().numpy())[..., None] / part.count
-        H = H + np.einsum("rci,rcj,rc->ij", J, J, weight * alike, optimize=True) / part.count
-        plain = plain + np.einsum("rci,rcj->ij", score, score, optimize=True)
+        H = np.einsum("rci,rcj,rc->ij", J, J, weight * alike, optimize=True) / part.count
+        pose, own = np.flatnonzero(free < 6), np.flatnonzero((free >= 6) & (np.diag(H) > 0))
+        take = _inverse(H[np.ix_(own, own)]) @ H[np.ix_(own, pose)]
+        score = score[..., pose] - score[..., own] @ take
         sums = block_sums(score, 2 * part.radius + 1)
         sums = sums[np.abs(sums).max(1) > 0]
-        M, blocks = M + sums.T @ sums, blocks + len(sums)
-    scale = np.sqrt(np.maximum(np.diag(H), 1e-30))
-    bread = np.linalg.pinv(H / np.outer(scale, scale), hermitian=True) / np.outer(scale, scale)
-    covariance = _of_pose(bread @ M @ bread * blocks / max(blocks - len(n), 1), n)
-    alone, lever = _of_pose(bread @ plain @ bread, n), np.diag([ARM_MM] * 3 + [1.0] * 3)
-    inflation = np.sqrt(np.trace(lever @ covariance @ lever) / max(np.trace(lever @ alone @ lever), 1e-30))
-    pose = getattr(state, "pose", state)
-    return Uncertainty(covariance, np.asarray(pose), np.asarray(residuals.case.pivot), float(inflation))
+        self.H, self.g = H[np.ix_(pose, pose)] - H[np.ix_(pose, own)] @ take, sums.sum(0)
+        self.M = sums.T @ sums * len(sums) / max(len(sums) - len(free), 1)
+        self.plain = np.einsum("rci,rcj->ij", score, score, optimize=True)
 
 
-def _of_pose(covariance, free):
-    """The part [6, 6] of a covariance of the parameters `free` that belongs to the pose; zero where it is held."""
-    full, own = np.zeros((6, 6)), np.flatnonzero(free < 6)
-    full[np.ix_(free[own], free[own])] = covariance[np.ix_(own, own)]
-    return full
+def _birge(parts):
+    """By how much the X-rays' scores, which cancel at the optimum, exceed what their own errors explain (a ratio of variances, at least 1)."""
+    if len(parts) == 1:
+        return 1.0
+    ratio = sum(part.g @ _inverse(part.M) @ part.g for part in parts) / (len(parts[0].g) * (len(parts) - 1))
+    return max(1.0, float(ratio))
+
+
+def _inverse(matrix):
+    """Inverse of a symmetric matrix whose parameters have different units."""
+    scale = np.sqrt(np.maximum(np.diag(matrix), 1e-30))
+    return np.linalg.pinv(matrix / np.outer(scale, scale), hermitian=True) / np.outer(scale, scale)
 
 
 def block_sums(score, size):

@@ -1,0 +1,88 @@
+"""Error bars: as wide as the errors of repeated noise, wider for what X-rays disagree on, and they name the weak direction."""
+
+import numpy as np
+import pytest
+from Unit.registration.phantoms import CENTRE, body, pose, views, xrayed
+
+from XRayTomoLib import jobs
+from XRayTomoLib.registration.case import Case, compose
+from XRayTomoLib.registration.curve import CurvedResiduals
+from XRayTomoLib.registration.levenberg import Residuals, optimise
+from XRayTomoLib.registration.uncertainty import Uncertainty, block_sums, uncertainty
+
+TRUTH = pose()
+BODY = body(size=32, spacing_mm=4.5)
+LEVER = np.r_[[100.0] * 3, [1.0] * 3]
+
+
+def registered(seed, kind=Residuals, scene=None, noise=0.1):
+    case = Case(*BODY, xrayed(*BODY, scene or views(), TRUTH, noise=noise, seed=seed), CENTRE)
+    residuals = kind(case, 8)
+    state = jobs.run(optimise(residuals, residuals.start(TRUTH) if kind is CurvedResiduals else TRUTH, 15, 0.003))[0]
+    return residuals, state
+
+
+@pytest.mark.parametrize("kind", [Residuals, CurvedResiduals])
+def test_bars_are_as_wide_as_the_errors(kind):
+    """Twelve repetitions of white noise: chi-square of 6 degrees of freedom each."""
+    chi = []
+    for seed in range(12):
+        residuals, state = registered(seed, kind)
+        bars = uncertainty(residuals, state)
+        back = bars.pose @ np.linalg.inv(TRUTH)
+        turn = 0.5 * np.r_[back[2, 1] - back[1, 2], back[0, 2] - back[2, 0], back[1, 0] - back[0, 1]]
+        error = np.r_[turn, (back @ np.r_[CENTRE, 1])[:3] - CENTRE]
+        chi.append(error @ np.linalg.solve(bars.covariance, error))
+    assert 2.5 < np.mean(chi) < 11
+
+
+def test_one_view_names_its_depth():
+    residuals, state = registered(0, scene=views((0.0,)), noise=0.03)
+    bars = uncertainty(residuals, state)
+    lengths, directions = bars.ellipsoid(CENTRE)
+    assert abs(directions[1, 0]) > 0.9 and lengths[0] > 3 * lengths[1]
+    assert bars.weakest(CENTRE, residuals.case.xrays).startswith("depth along view 0")
+    assert "disagree" not in bars.report(CENTRE, residuals.case.xrays) and bars.disagreement == 1
+
+
+def test_views_that_disagree_widen_the_bars():
+    """The second X-ray of a body that has moved on by 2 mm."""
+    moved = compose(np.r_[0, 0, 0, 0, 0, 2.0], TRUTH, CENTRE)
+    bars = []
+    for second in (TRUTH, moved):
+        xrays = [xrayed(*BODY, views(), T, noise=0.03)[i] for i, T in enumerate((TRUTH, second))]
+        residuals = Residuals(Case(*BODY, xrays, CENTRE), 8)
+        bars.append(uncertainty(residuals, jobs.run(optimise(residuals, TRUTH))[0]))
+    assert bars[1].disagreement > 1 and "disagree" in bars[1].report(CENTRE, xrays)
+    assert bars[1].covariance[5, 5] > 25 * bars[0].covariance[5, 5]
+
+
+def test_large_voxels_widen_the_bars():
+    residuals, state = registered(1, noise=0.01)
+    coarse = Residuals(residuals.case.level(1, 2), 8)
+    without, with_voxels = uncertainty(residuals, state), uncertainty(residuals, state, coarse)
+    extra = with_voxels.covariance - without.covariance
+    assert np.linalg.matrix_rank(extra * np.outer(LEVER, LEVER), tol=1e-9) == 1 and np.trace(extra) > 0
+
+
+def test_held_directions_have_no_error():
+    case = Case(*BODY, xrayed(*BODY, views(), TRUTH, noise=0.03), CENTRE)
+    residuals = Residuals(case, 8, free=(2, 3))
+    bars = uncertainty(residuals, jobs.run(optimise(residuals, TRUTH))[0])
+    assert (np.diag(bars.covariance)[[0, 1, 4, 5]] == 0).all() and (np.diag(bars.covariance)[[2, 3]] > 0).all()
+
+
+def test_covariance_at_a_point():
+    """A turn about S alone moves a point 100 mm along R by 100 mm a rad along A."""
+    covariance = np.zeros((6, 6))
+    covariance[2, 2] = 0.01**2
+    bars = Uncertainty(covariance, np.eye(4), CENTRE, 1.0)
+    np.testing.assert_allclose(bars.at(CENTRE + [100, 0, 0]), np.diag([0, 1.0, 0]), atol=1e-12)
+
+
+def test_block_sums():
+    score = np.arange(5 * 7 * 2, dtype=float).reshape(5, 7, 2)
+    sums = block_sums(score, 3)
+    assert sums.shape == (6, 2)
+    np.testing.assert_allclose(sums[0], score[:3, :3].sum((0, 1)))
+    np.testing.assert_allclose(sums.sum(0), score.sum((0, 1)))
