@@ -60,7 +60,13 @@ def scratch(channels, dtype):
     """Working memory of one task: rays, values, whole and fractional numbers of a tile, a window of the volume (zeros: what is read
     beyond it counts by nothing)."""
     n = TILE * TILE
-    return np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((5, n), np.int32), np.empty((5, n), dtype), np.zeros(WINDOW, dtype)
+    return np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((6, n), np.int32), np.empty((9, n), dtype), np.zeros(WINDOW, dtype)
+
+
+def adjoint_scratch(dtype):
+    """The same for a task of the adjoint, with weights for the values."""
+    rays, weights, *rest = scratch(1, dtype)
+    return rays, weights[0], *rest
 
 
 def forward(volume, table, rays, shape, metric, method, step, occupancy):
@@ -149,8 +155,8 @@ def adjoint(projections, rays, grid_shape, metric, method, step, out=None):
     cuts = np.unique(np.linspace(0, nz, min(nz, slabs) + 1).astype(int))
     kernel = kernels["listed_adjoint" if rays.shape[1] == 2 else "bundle_adjoint"]
     metric = np.asarray(metric)
-    in_parallel(kernel, ((out[ch, a:b].reshape(-1), projections[ch], nx, ny, nz, a, b, metric, float(step), rays)
-                         for ch in range(len(projections)) for a, b in zip(cuts[:-1], cuts[1:])))
+    in_parallel(kernel, ((out[ch, a:b].reshape(-1), projections[ch], nx, ny, nz, a, b, metric, float(step), rays, TILE,
+                          *adjoint_scratch(projections.dtype)) for ch in range(len(projections)) for a, b in zip(cuts[:-1], cuts[1:])))
     return out
 
 

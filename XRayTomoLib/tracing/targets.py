@@ -131,7 +131,7 @@ def has_lanes():
 
 
 def lane_given():
-    """What kernels/lanes.py needs of numba."""
+    """What kernels/lanes.py and kernels/corners.py need of numba."""
     from numba.core import cgutils, types
     from numba.extending import intrinsic
     from numba.np.arrayobj import make_array
@@ -179,10 +179,10 @@ def cpu_kernels(real, coded, method):
     key = (real, coded, method)
     if key not in _loaded:
         folder = variant_folder(f"cpu-{real}-{'coded' if coded else 'number'}-{method}")
-        given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), **pair_given(real),
+        given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), **lane_given(),
                  "real": getattr(np, real), "coded": coded}
-        rays = load_files(folder, (*PER_RAY, "cpu_pairs", "cpu_tiles"), given)
-        chosen = {"tile": rays[f"{method}_tile"], "tile_grad": rays[f"{method}_tile_grad"], "adjoint": rays.get(f"{method}_adjoint")}
+        rays = load_files(folder, (*PER_RAY, "corners", "cpu_tiles", "cpu_adjoint"), given)
+        chosen = {"tile": rays[f"{method}_tile"], "tile_grad": rays[f"{method}_tile_grad"], "tile_adjoint": rays.get(f"{method}_tile_adjoint")}
         _loaded[key] = load_files(folder, ("cpu_drivers",), {**rays, **chosen})
     return _loaded[key]
 

@@ -9,7 +9,7 @@ from Unit.tracing.scenes import single_rays
 
 from XRayTomoLib.geometry import rotation_from_vector
 from XRayTomoLib.grids import CartesianGrid
-from XRayTomoLib.tracing import METHODS, Projector
+from XRayTomoLib.tracing import METHODS, Projector, cpu
 from XRayTomoLib.tracing.targets import cpu_kernels
 
 sizes = st.integers(1, 9)
@@ -69,7 +69,7 @@ def test_adjoint_is_finite_and_writes_nothing_outside(method, scene, real):
         memory = np.full(nx * ny + 2 * GUARD, np.pi, real)
         slab = memory[GUARD:-GUARD]
         slab[:] = 0
-        kernel(slab, weights, nx, ny, nz, z0, z0 + 1, np.asarray(A.metric), A.step_mm, listed)
+        kernel(slab, weights, nx, ny, nz, z0, z0 + 1, np.asarray(A.metric), A.step_mm, listed, cpu.TILE, *cpu.adjoint_scratch(np.dtype(real)))
         assert np.isfinite(slab).all()
         assert (memory[:GUARD] == real_pi(real)).all() and (memory[-GUARD:] == real_pi(real)).all()
 

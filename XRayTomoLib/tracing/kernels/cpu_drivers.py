@@ -1,4 +1,4 @@
-"""CPU drivers of one method: `tile`, `tile_grad` and `adjoint` are put in by targets.py."""
+"""CPU drivers of one method: `tile`, `tile_grad` and `tile_adjoint` are put in by targets.py."""
 
 @device
 def bundle_forward(v, table, nx, ny, nz, metric, step, occupancy, bundles, rows, cols, out, q0, q1, side, rays, values, whole, part, window):
@@ -71,22 +71,26 @@ def listed_jacobian(v, table, nx, ny, nz, metric, step, ends, out, q0, q1, side,
 
 
 @device
-def bundle_adjoint(o, y, nx, ny, nz, z0, z1, metric, step, bundles):
+def bundle_adjoint(o, y, nx, ny, nz, z0, z1, metric, step, bundles, side, rays, weights, whole, part, window):
     """Adds the adjoint of y [views, rows, cols] to the slab z0 <= k < z1, whose voxels are o."""
-    for i in range(y.shape[0]):
-        g = bundles[i]
-        for r in range(y.shape[1]):
-            for c in range(y.shape[2]):
-                w = y[i, r, c]
-                if w != real(0):
-                    sx, sy, sz, dx, dy, dz = bundle_ray(g, r, c)
-                    adjoint(o, w, nx, ny, nz, z0, z1, metric, step, sx, sy, sz, dx, dy, dz)
+    views, rows, cols = y.shape
+    for i in range(views):
+        for r0 in range(0, rows, side):
+            r1 = min(r0 + side, rows)
+            for c0 in range(0, cols, side):
+                c1 = min(c0 + side, cols)
+                n = fill_bundle(bundles[i], r0, r1, c0, c1, rays)
+                p = 0
+                for r in range(r0, r1):
+                    for c in range(c0, c1):
+                        weights[p] = y[i, r, c]
+                        p += 1
+                tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, whole, part, window)
 
 
 @device
-def listed_adjoint(o, y, nx, ny, nz, z0, z1, metric, step, ends):
+def listed_adjoint(o, y, nx, ny, nz, z0, z1, metric, step, ends, side, rays, weights, whole, part, window):
     """The same for listed rays, y [n]."""
-    for q in range(len(y)):
-        if y[q] != real(0):
-            adjoint(o, y[q], nx, ny, nz, z0, z1, metric, step, ends[q, 0, 0], ends[q, 0, 1], ends[q, 0, 2], ends[q, 1, 0] - ends[q, 0, 0],
-                    ends[q, 1, 1] - ends[q, 0, 1], ends[q, 1, 2] - ends[q, 0, 2])
+    for first in range(0, len(y), side * side):
+        n = fill_listed(ends, first, min(first + side * side, len(y)), rays)
+        tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, y[first:first + n], whole, part, window)

@@ -1,14 +1,12 @@
 """CPU drivers: a tile of rays at a time, in the calling thread and without the interpreter's lock.
 
-v [channels, voxels]; rays [n, 6] start and direction; values [channels, n].
+v [channels, voxels]; rays [n, 6] start and direction; values [channels, n]. Working memory of a tile: whole [6, n], part [9, n]: five numbers
+a ray (joseph_start, tile_planes), then places and shares of one ray's samples (corners.py); window: voxels.
 """
 from math import floor, sqrt
 
 from numpy import int32 as i32
-from numpy import uint32 as u32
 from numpy import uint64 as u64
-
-RUN = 16        # voxels copied, and planes taken, at a time
 
 
 @device
@@ -36,7 +34,7 @@ def fill_listed(ends, q0, q1, rays):
 def joseph_start(v, table, nx, ny, nz, metric, rays, n, values, whole, part):
     """Frame of each ray of the tile, and in `values` what its cut end planes have too much.
 
-    whole [3, n]: major axis, planes first <= k < stop; part [5, n]: b and c on plane 0, their slopes, mm per plane.
+    whole[:3]: major axis, planes first <= k < stop; part[:5]: b and c on plane 0, their slopes, mm per plane.
     """
     for q in range(n):
         dx = rays[q, 3]
@@ -168,7 +166,7 @@ def copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1):
     else:
         to_c = ((width + RUN - 1) // RUN) * RUN
         to_k = height * to_c
-        size = (kb - ka) * to_k + to_c
+        size = RUN * to_k + to_c
     if size + RUN > len(window):
         return i32(0), i32(0)
     last = (kb - 1) * sm + (b1 + RUN) * sb + (c1 + 1) * sc + RUN
@@ -183,48 +181,6 @@ def copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1):
     return i32(to_k), i32(to_c)
 
 
-@vector
-def sample_plane(acc, window, sc, k, b, c, db, dc, b0, c0, b_end, c_end, first, stop):
-    """acc[q] += the sample of ray q on plane k, for all rays of the tile that meet it; the window has b side by side, c every sc."""
-    above = window[sc:]
-    kf = real(k)
-    for q in range(i32(len(acc))):
-        bb = min(max(b[q] + kf * db[q] - b0, real(0)), b_end)
-        cc = min(max(c[q] + kf * dc[q] - c0, real(0)), c_end)
-        ib = i32(bb)
-        ic = i32(cc)
-        fb = bb - real(ib)
-        fc = cc - real(ic)
-        i = u32(i32(ib + i32(ic * sc))) & MASK
-        v00, v10 = pair(window, i)
-        v01, v11 = pair(above, i)
-        l0 = v00 + fb * (v10 - v00)
-        l1 = v01 + fb * (v11 - v01)
-        acc[q] += l0 + fc * (l1 - l0) if first[q] <= k and k < stop[q] else real(0)
-
-
-@vector
-def sample_across(acc, window, sc, k, b, c, db, dc, b0, c0, b_end, c_end, first, stop):
-    """The same from a window [c, b, k], whose b lies RUN apart."""
-    w1 = window[RUN:]
-    w2 = window[sc:]
-    w3 = window[sc + RUN:]
-    kf = real(k)
-    for q in range(i32(len(acc))):
-        bb = min(max(b[q] + kf * db[q] - b0, real(0)), b_end)
-        cc = min(max(c[q] + kf * dc[q] - c0, real(0)), c_end)
-        ib = i32(bb)
-        ic = i32(cc)
-        fb = bb - real(ib)
-        fc = cc - real(ic)
-        i = u32(i32(i32(ib * i32(RUN)) + i32(ic * sc))) & MASK
-        v00 = window[i]
-        v01 = w2[i]
-        l0 = v00 + fb * (w1[i] - v00)
-        l1 = v01 + fb * (w3[i] - v01)
-        acc[q] += l0 + fc * (l1 - l0) if first[q] <= k and k < stop[q] else real(0)
-
-
 @device
 def sample_directly(acc, v, table, m, nx, ny, nz, ka, kb, n, whole, part):
     """The same for a window that is too large to copy: rays far apart."""
@@ -237,15 +193,18 @@ def sample_directly(acc, v, table, m, nx, ny, nz, ka, kb, n, whole, part):
 
 @device
 def sample_window(acc, window, m, to_k, to_c, ka, kb, n, whole, part, b0, c0, b_end, c_end):
-    """All planes of a window."""
-    for k in range(ka, kb):
-        plane = window[(k - ka) * to_k:]
-        if m == 0:
-            sample_across(acc, plane, to_c, i32(k), part[0, :n], part[1, :n], part[2, :n], part[3, :n], b0, c0, b_end, c_end,
-                          whole[3, :n], whole[4, :n])
-        else:
-            sample_plane(acc, plane, to_c, i32(k), part[0, :n], part[1, :n], part[2, :n], part[3, :n], b0, c0, b_end, c_end,
-                         whole[3, :n], whole[4, :n])
+    """All samples from a window; it has b side by side, or RUN apart where m = 0."""
+    to_b = RUN if m == 0 else 1
+    for q in range(n):
+        first = max(whole[3, q], ka)
+        stop = min(whole[4, q], kb)
+        if stop > first:
+            place_samples(whole[5], part[5:], i32(ka), real(0), i32(first), i32(stop), part[0, q], part[1, q], part[2, q], part[3, q], real(1),
+                          b0, c0, b_end, c_end, i32(to_k), i32(to_b), i32(to_c))
+            if m == 0:
+                acc[q] += sum_across(window, whole[5], part[5:], to_b, to_c)
+            else:
+                acc[q] += sum_beside(window, whole[5], part[5:], to_b, to_c)
 
 
 @device
@@ -274,35 +233,20 @@ def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
             acc[q] *= part[4, q]
 
 
-@vector
-def sample_plane_grad(f, b0s, b1s, c0s, c1s, window, sb, sc, k, kc, b, c, db, dc, b0, c0, b_end, c_end, first, stop):
-    """Adds to each ray's five sums of joseph_finish what it meets on plane k; sb, sc: steps of the window."""
-    w1 = window[sb:]
-    w2 = window[sc:]
-    w3 = window[sb + sc:]
-    kf = real(k)
-    w = kf - kc
-    for q in range(i32(len(f))):
-        bb = min(max(b[q] + kf * db[q] - b0, real(0)), b_end)
-        cc = min(max(c[q] + kf * dc[q] - c0, real(0)), c_end)
-        ib = i32(bb)
-        ic = i32(cc)
-        fb = bb - real(ib)
-        fc = cc - real(ic)
-        i = u32(i32(i32(ib * sb) + i32(ic * sc))) & MASK
-        here = first[q] <= k and k < stop[q]
-        v00 = window[i] if here else real(0)
-        v01 = w2[i] if here else real(0)
-        e0 = (w1[i] if here else real(0)) - v00
-        e1 = (w3[i] if here else real(0)) - v01
-        l0 = v00 + fb * e0
-        by_c = v01 + fb * e1 - l0
-        by_b = e0 + fc * (e1 - e0)
-        f[q] += l0 + fc * by_c
-        b0s[q] += by_b
-        b1s[q] += w * by_b
-        c0s[q] += by_c
-        c1s[q] += w * by_c
+@device
+def sums_window(sums, window, m, to_k, to_c, ka, kb, kc, n, whole, part, b0, c0, b_end, c_end):
+    """Adds to each ray's five sums of joseph_finish what it meets in a window."""
+    to_b = RUN if m == 0 else 1
+    for q in range(n):
+        first = max(whole[3, q], ka)
+        stop = min(whole[4, q], kb)
+        if stop > first:
+            place_samples(whole[5], part[5:], i32(ka), kc, i32(first), i32(stop), part[0, q], part[1, q], part[2, q], part[3, q], real(1),
+                          b0, c0, b_end, c_end, i32(to_k), i32(to_b), i32(to_c))
+            if m == 0:
+                grade_across(window, whole[5], part[5:], to_b, to_c, sums, q)
+            else:
+                grade_beside(window, whole[5], part[5:], to_b, to_c, sums, q)
 
 
 @device
@@ -335,10 +279,7 @@ def joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window):
                 if to_k == 0:
                     sums_directly(sums, v, table, m, nx, ny, nz, ka, kb, kc, n, whole, part)
                 else:
-                    for k in range(ka, kb):
-                        sample_plane_grad(sums[0, :n], sums[1, :n], sums[2, :n], sums[3, :n], sums[4, :n], window[(k - ka) * to_k:],
-                                          i32(RUN if m == 0 else 1), to_c, i32(k), kc, part[0, :n], part[1, :n], part[2, :n], part[3, :n],
-                                          real(b0), real(c0), real(b1 - b0), real(c1 - c0), whole[3, :n], whole[4, :n])
+                    sums_window(sums, window, m, to_k, to_c, ka, kb, kc, n, whole, part, real(b0), real(c0), real(b1 - b0), real(c1 - c0))
             ka = kb
 
 

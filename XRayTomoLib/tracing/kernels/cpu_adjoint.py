@@ -1,0 +1,138 @@
+"""CPU adjoints: a tile of rays at a time adds to a slab of the volume, the layers z0 <= k < z1, that belongs to the calling thread.
+
+o: the slab's voxels; rays [n, 6] start and direction in the whole volume; weights [n]: the pixels.
+"""
+from math import sqrt
+
+from numpy import int32 as i32
+
+
+@device
+def tile_misses(rays, n, z0, z1):
+    """Whether all rays run below, or all above, what the slab's samples reach."""
+    low = 1e300
+    high = -1e300
+    for q in range(n):
+        low = min(low, min(rays[q, 2], rays[q, 2] + rays[q, 5]))
+        high = max(high, max(rays[q, 2], rays[q, 2] + rays[q, 5]))
+    # half a plane more than the support: the sample of a cut plane may lie that much beyond the end of the ray
+    return high < z0 - 1.5 or low > z1 + 0.5
+
+
+@device
+def adjoint_start(o, nx, ny, nz, z0, metric, rays, n, weights, whole, part):
+    """Frame of each ray in the slab of nz layers as joseph_start has it, part[4, n] its weight; the cut end planes are corrected here."""
+    for q in range(n):
+        dx = rays[q, 3]
+        dy = rays[q, 4]
+        dz = rays[q, 5]
+        m = major_axis(dx, dy, dz)
+        d_m, d_b, d_c = turn(m, dx, dy, dz)
+        s_m, s_b, s_c = turn(m, rays[q, 0], rays[q, 1], rays[q, 2] - z0)
+        nm, nb, nc = turn(m, nx, ny, nz)
+        w = real(0)
+        if d_m != 0.0:
+            w = weights[q] * real(sqrt(length_mm(metric, dx, dy, dz)) / abs(d_m))
+        b, c, db, dc, first, stop = joseph_planes(nm, nb, nc, s_m, s_b, s_c, d_m, d_b, d_c)
+        whole[0, q] = m
+        whole[1, q] = first
+        whole[2, q] = stop if w != real(0) else first
+        part[0, q] = b
+        part[1, q] = c
+        part[2, q] = db
+        part[3, q] = dc
+        part[4, q] = w
+        e0, lack0, e1, lack1 = joseph_ends(nm, s_m, d_m)
+        if w != real(0) and (e0 >= 0 or e1 >= 0):
+            sm, sb, sc = turn(m, 1, nx, nx * ny)
+            if e0 >= 0:
+                joseph_spread(o, e0, -lack0 * w, nb, nc, sm, sb, sc, b, c, db, dc)
+            if e1 >= 0:
+                joseph_spread(o, e1, -lack1 * w, nb, nc, sm, sb, sc, b, c, db, dc)
+
+
+@vector
+def add_run(target, source):
+    for t in range(i32(len(target))):
+        target[t] += source[t]
+
+
+@device
+def add_window(o, window, m, nx, ny, nz, to_k, to_c, ka, kb, b0, b1, c0, c1):
+    """Adds to the slab what the window holds for it; what lies outside is dropped."""
+    nm, nb, nc = turn(m, nx, ny, nz)
+    sm, sb, sc = turn(m, 1, nx, nx * ny)
+    f0 = max(b0, 0)
+    f1 = min(b1 + 1, nb)
+    for c in range(max(c0, 0), min(c1 + 1, nc)):
+        if m == 0:
+            for b in range(f0, f1):
+                place = (c - c0) * to_c + (b - b0) * RUN
+                voxel = ka + b * sb + c * sc
+                add_run(o[voxel:voxel + kb - ka], window[place:place + kb - ka])
+        elif f1 > f0:
+            for k in range(ka, kb):
+                place = (k - ka) * to_k + (c - c0) * to_c - b0
+                voxel = k * sm + c * sc
+                add_run(o[voxel + f0:voxel + f1], window[place + f0:place + f1])
+
+
+@device
+def spread_window(o, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, window):
+    """All samples on planes ka <= k < kb, through a window of the voxels b0..b1, c0..c1 that lies as that of copy_window does."""
+    width = b1 - b0 + 1
+    height = c1 - c0 + 1
+    to_b = RUN if m == 0 else 1
+    to_c = width * to_b
+    to_k = 1 if m == 0 else height * to_c
+    size = height * to_c * (1 if m == 0 else RUN)
+    if size + to_c + RUN > len(window):
+        nm, nb, nc = turn(m, nx, ny, nz)
+        sm, sb, sc = turn(m, 1, nx, nx * ny)
+        for q in range(n):
+            for k in range(max(ka, whole[3, q]), min(kb, whole[4, q])):
+                joseph_spread(o, k, part[4, q], nb, nc, sm, sb, sc, part[0, q], part[1, q], part[2, q], part[3, q])
+        return
+    window[:size + to_c + RUN] = real(0)
+    for q in range(n):
+        first = max(whole[3, q], ka)
+        stop = min(whole[4, q], kb)
+        if stop > first:
+            place_samples(whole[5], part[5:], i32(ka), real(0), i32(first), i32(stop), part[0, q], part[1, q], part[2, q], part[3, q], part[4, q],
+                          real(b0), real(c0), real(b1 - b0), real(c1 - c0), i32(to_k), i32(to_b), i32(to_c))
+            if m == 0:
+                spread_across(window, whole[5], part[5:], to_b, to_c)
+            else:
+                spread_beside(window, whole[5], part[5:], to_b, to_c)
+    add_window(o, window, m, nx, ny, nz, to_k, to_c, ka, kb, b0, b1, c0, c1)
+
+
+@device
+def joseph_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, whole, part, window):
+    """The transpose of joseph_tile: padding by zeros splits exactly over slabs."""
+    if tile_misses(rays, n, z0, z1):
+        return
+    layers = z1 - z0
+    adjoint_start(o, nx, ny, layers, z0, metric, rays, n, weights, whole, part)
+    for m in range(3):
+        ka, hi = tile_planes(m, n, whole)
+        while ka < hi:
+            kb = min((ka // RUN + 1) * RUN, hi)
+            b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
+            if b1 >= b0:
+                spread_window(o, m, nx, ny, layers, ka, kb, b0, b1, c0, c1, n, whole, part, window)
+            ka = kb
+
+
+@device
+def siddon_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, whole, part, window):
+    for q in range(n):
+        if weights[q] != real(0):
+            siddon_adjoint(o, weights[q], nx, ny, nz, z0, z1, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3], rays[q, 4], rays[q, 5])
+
+
+@device
+def trilinear_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, whole, part, window):
+    for q in range(n):
+        if weights[q] != real(0):
+            trilinear_adjoint(o, weights[q], nx, ny, nz, z0, z1, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3], rays[q, 4], rays[q, 5])
