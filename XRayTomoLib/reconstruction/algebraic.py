@@ -11,7 +11,7 @@ CACHE_BYTES = 1 << 30       # column sums of subsets that are kept; more are com
 
 
 def largest(A, y):
-    """Largest value (at least 0) of y over the range of A, in whichever process it lies."""
+    """Largest value of y over the range of A, in whichever process it lies; a process without any counts as 0."""
     return A.processes.largest(y.max() if y.numel() else y.new_zeros(()))
 
 
