@@ -20,8 +20,8 @@ from ..geometry.arrays import namespace, norm, to_numpy
 from . import cpu
 from .projector import choose_backend
 from .targets import mesh_kernels
+from .torch_operators import TorchOperator
 
-LIBRARY = "xraytomo"
 LEAF = 4                        # most triangles in a leaf of the tree
 PIXELS = 1 << 18                # pixels whose crossings are kept at a time
 PAIRS = 1 << 15                 # rays x triangles that the reference takes at a time
@@ -154,7 +154,7 @@ def rays_at(rays, shape, index):
 
 
 # -- torch operators
-@torch.library.custom_op(f"{LIBRARY}::mesh_crossings", mutates_args=())
+@TorchOperator
 def mesh_crossings(vertices: Tensor, faces: Tensor, boxes: Tensor, reference: bool, rays: Tensor,
                    shape: Sequence[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """All crossings of the lines through the rays: ray [m] (in rising order), triangle [m], ray parameter [m], sign [m]."""
@@ -169,7 +169,7 @@ def mesh_crossings(vertices: Tensor, faces: Tensor, boxes: Tensor, reference: bo
     return torch.from_numpy(np.repeat(np.arange(len(counts)), counts)), *(torch.from_numpy(a) for a in found)
 
 
-@torch.library.custom_op(f"{LIBRARY}::mesh_chords", mutates_args=())
+@TorchOperator
 def mesh_chords(vertices: Tensor, faces: Tensor, boxes: Tensor, reference: bool, rays: Tensor, shape: Sequence[int]) -> Tensor:
     """Length in mm of every ray inside the mesh, float64 [N, rows, cols] or [n]."""
     if reference:
@@ -187,7 +187,7 @@ def _(vertices, faces, boxes, reference, rays, shape):
     return rays.new_empty(_picture_shape(rays, shape))
 
 
-@torch.library.custom_op(f"{LIBRARY}::mesh_chords_gradient", mutates_args=())
+@TorchOperator
 def mesh_chords_gradient(weights: Tensor, vertices: Tensor, faces: Tensor, boxes: Tensor, reference: bool, rays: Tensor,
                          shape: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Gradient of sum(weights * mesh_chords) by vertices and rays, some views at a time."""

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from . import cpu
-
-LIBRARY = "xraytomo"
+from .torch_operators import TorchOperator
 
 
 def target_of(tensor):
@@ -38,7 +37,7 @@ def _plain(tensor):
     return tensor.numpy() if tensor.device.type == "cpu" else tensor
 
 
-@torch.library.custom_op(f"{LIBRARY}::project", mutates_args=())
+@TorchOperator
 def project(volume: Tensor, table: Tensor, occupancy: Tensor, rays: Tensor, shape: Sequence[int], metric: Sequence[float], method: str,
             step: float) -> Tensor:
     """Line integrals (or largest samples) of all rays."""
@@ -51,7 +50,7 @@ def _(volume, table, occupancy, rays, shape, metric, method, step):
     return volume.new_empty(_shape_of_projections(volume.shape[0], rays, shape), dtype=_real(volume, table))
 
 
-@torch.library.custom_op(f"{LIBRARY}::backproject", mutates_args=())
+@TorchOperator
 def backproject(projections: Tensor, rays: Tensor, grid_shape: Sequence[int], metric: Sequence[float], method: str, step: float) -> Tensor:
     """The exact transpose of `project` by the volume."""
     out = target_of(projections).adjoint(_plain(projections), _plain(rays), tuple(grid_shape), metric, method, step)
@@ -63,7 +62,7 @@ def _(projections, rays, grid_shape, metric, method, step):
     return projections.new_empty((projections.shape[0], *grid_shape))
 
 
-@torch.library.custom_op(f"{LIBRARY}::project_jacobian", mutates_args=())
+@TorchOperator
 def project_jacobian(volume: Tensor, table: Tensor, rays: Tensor, shape: Sequence[int], metric: Sequence[float], method: str,
                      step: float) -> Tensor:
     """Value and derivatives by start and end of every ray, [..., 7], in one pass."""
@@ -76,7 +75,7 @@ def _(volume, table, rays, shape, metric, method, step):
     return volume.new_empty((*_shape_of_projections(volume.shape[0], rays, shape), 7), dtype=_real(volume, table))
 
 
-@torch.library.custom_op(f"{LIBRARY}::ray_gradient", mutates_args=())
+@TorchOperator
 def ray_gradient(volume: Tensor, table: Tensor, weights: Tensor, rays: Tensor, shape: Sequence[int], metric: Sequence[float], method: str,
                  step: float) -> Tensor:
     """Gradient of sum(weights * project(volume)) by the rays, like `rays`; a few views at a time, so that memory stays small."""
@@ -115,7 +114,7 @@ def gather_ray_gradient(sensitivity, weights, listed):
     return torch.stack([plain[:, :3], by_c[:, :3], by_r[:, :3], plain[:, 3:], by_c[:, 3:], by_r[:, 3:]], 1)
 
 
-@torch.library.custom_op(f"{LIBRARY}::maximum_subgradient", mutates_args=())
+@TorchOperator
 def maximum_subgradient(volume: Tensor, table: Tensor, projections: Tensor, rays: Tensor) -> Tensor:
     """Subgradient of the maximum intensity by the volume, for listed rays."""
     out = target_of(volume).maximum_subgradient(_plain(volume), _plain(table), _plain(projections), _plain(rays))
