@@ -85,6 +85,10 @@ class Case:
         """The same volume, and its coarser ones, with other X-rays."""
         return replace(self, xrays=tuple(xrays), _levels={})
 
+    def pivoted(self, pivot):
+        """The same case with another pivot (RAS)."""
+        return replace(self, pivot=np.asarray(pivot, float), _levels={})
+
     def render(self, poses, index):
         """Radiographs [n, rows, cols] of X-ray `index` for the object's poses [n, 4, 4]."""
         poses = np.asarray(poses, np.float64).reshape(-1, 4, 4)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..geometry import transform_points
 from ..jobs import Step, run
 from ..options import OptionError, option, options_of
 from .case import RegistrationError
@@ -101,7 +102,8 @@ class Registration:
 def register(case, start=None, options=None):
     """Generator of Steps (state: the pose so far) that returns the Registration of a Case.
 
-    start: 4x4 pose of the volume in the world (default: where it lies). Nothing is moved: the pose is in the result alone.
+    start: 4x4 pose of the volume in the world (default: where it lies); the pivot of increments is where it takes the case's pivot.
+    Nothing is moved: the pose is in the result alone.
 
     Raises:
         RegistrationError: a start that is no rigid transform or out of sight, X-rays that contradict each other or show something else.
@@ -109,8 +111,9 @@ def register(case, start=None, options=None):
     began, options = time.perf_counter(), options or RegistrationOptions()
     start = np.eye(4) if start is None else checked_pose(start, "the start")
     case.check_sight(start)
+    case, starts = case.pivoted(transform_points(start, case.pivot)), half_turns(start, case.pivot) if options.half_turns else [start]
     levels, history = levels_for(case.xrays, options.finest_px), []
-    found, scores = yield from _kept(history, 0, _search(case, start, options, levels[0]))
+    found, scores = yield from _kept(history, 0, _search(case, starts, options, levels[0]))
     points = middle_half(case.grid)
     near = mtre_mm(found, found[0], points)
     agree = near < AGREE_MM
@@ -124,10 +127,9 @@ def register(case, start=None, options=None):
                         len(found), time.perf_counter() - began, history, case.xrays)
 
 
-def _search(case, start, options, level):
+def _search(case, starts, options, level):
     """Job that returns distinct poses [m, 4, 4] at the coarsest level and their scores, the best first."""
     residuals, low = _residuals(case, level, options), case.level(level.image, level.volume)
-    starts = half_turns(start, case.pivot) if options.half_turns else [start]
     poses = np.concatenate([poses_around(s, case.pivot, options.search_count, options.search_rotation_deg, options.search_shift_mm,
                                          options.seed, options.freedoms()) for s in starts])
     if options.optimiser == LEVENBERG:
