@@ -60,6 +60,17 @@ def test_circles(views):
     assert_is_ball(jobs.run(fdk(chords(views), views, GRID)).numpy())
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+def test_half_fan_reaches_beyond_the_shared_middle(side):
+    """A ball of 40 mm before a panel that sees only 10 mm on one side of the axis and 52 mm on the other."""
+    arm = CArm(500, 300, 80, 80, 1.3, 1.3, principal_offset_mm=(side * 35.0, 0.0))
+    views, grid = circle(arm, 120), CartesianGrid.centred((9, 48, 48), 2.0)
+    x = jobs.run(fdk(chords(views, np.zeros(3), 40.0), views, grid)).numpy()
+    r = distance(grid, np.zeros(3))
+    assert abs(x[r < 36] - 1).max() < 0.03 and abs(x[r < 36].mean() - 1) < 2e-3
+    assert abs(x[(r > 43) & (r < 46)].mean()) < 0.02
+
+
 def test_curved_and_tilted_panels_are_the_same_scan():
     flat = circle(ARM, 60)
     curved = replace(flat, surface=Cylindrical(500.0, 47.5))

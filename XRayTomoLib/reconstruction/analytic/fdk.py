@@ -11,7 +11,7 @@ from ...tracing import backproject_voxels
 from ..problem import ReconstructionError
 from .filters import WINDOWS, filter_rows
 from .orbit import fit_orbit
-from .panel import column_positions, is_upright, resampled, row_positions, upright_panel
+from .panel import column_positions, is_upright, resampled, row_positions, symmetric, upright_panel
 from .weights import angular_steps, arc, offset_weights, parker
 
 CHUNK_BYTES = 64 << 20
@@ -40,13 +40,16 @@ class FDK:
             raise ReconstructionError(f"projections of shape {tuple(p.shape)}: expected {(len(views), *views.shape)}, as the views have")
         orbit = fit_orbit(views)
         panel = views if is_upright(views, orbit) else upright_panel(views, orbit)
-        weights = self._ray_weights(panel, orbit)
-        chunk = max(1, CHUNK_BYTES // (4 * panel.shape[0] * panel.shape[1]))
+        weights, kind = self._ray_weights(panel, orbit)
+        wide, margins = symmetric(panel, orbit) if kind == "offset" else (panel, (0, 0))
+        weights = torch.nn.functional.pad(weights, margins)
+        chunk = max(1, CHUNK_BYTES // (4 * wide.shape[0] * wide.shape[1]))
         volume = torch.zeros(grid.shape)
         for first in range(0, len(views), chunk):
             part = slice(first, min(first + chunk, len(views)))
             upright = p[part] if panel is views else resampled(p[part], views[part], panel[part])
-            volume = volume + backproject_voxels(self._filtered(upright, part, panel, orbit, weights), grid, panel[part])
+            filtered = self._filtered(torch.nn.functional.pad(upright, margins), part, wide, orbit, weights)
+            volume = volume + backproject_voxels(filtered, grid, wide[part])
             yield Step(part.stop, len(views), None, "", volume)
         return volume
 
@@ -65,21 +68,21 @@ class FDK:
         return filter_rows(p * scale, spacing.to(p)[:, None, None], self.filter, self.cutoff, self.extend)
 
     def _ray_weights(self, panel, orbit):
-        """Angular step times redundancy of each view's columns, [N, cols] float64."""
+        """Angular step times redundancy of each view's columns, [N, cols] float64, and which redundancy it is."""
         across, depth = column_positions(panel, orbit)
         parallel = panel.source is None
         gamma = torch.as_tensor(across if parallel else -np.arctan(across / depth[:, None]))
         kind = self._kind(gamma, orbit)
         if kind == "half turn":
-            return torch.as_tensor(angular_steps(orbit.angle, math.pi))[:, None].expand_as(gamma)
+            return torch.as_tensor(angular_steps(orbit.angle, math.pi))[:, None].expand_as(gamma), kind
         steps = torch.as_tensor(angular_steps(orbit.angle, 2 * math.pi))[:, None]
         if kind in ("full", "limited"):
-            return ((0.5 if kind == "full" else 1.0) * steps).expand_as(gamma)
+            return ((0.5 if kind == "full" else 1.0) * steps).expand_as(gamma), kind
         if kind == "offset":
-            return steps * offset_weights(gamma)
+            return steps * offset_weights(gamma), kind
         start, length = arc(orbit.angle)
         beta = torch.as_tensor(np.mod(orbit.angle - start + 1e-9, 2 * math.pi) - 1e-9)[:, None]
-        return steps * parker(beta, gamma, length)
+        return steps * parker(beta, gamma, length), kind
 
     def _kind(self, gamma, orbit):
         """Which redundancy the scan has: full, short, offset, or (parallel rays) half turn."""

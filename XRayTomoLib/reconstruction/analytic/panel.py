@@ -69,6 +69,20 @@ def column_positions(panel, orbit):
     return (from_source * orbit.tangent[:, None]).sum(-1), -(from_source[:, 0] * orbit.radial).sum(-1)
 
 
+def symmetric(panel, orbit):
+    """(the upright panel with columns added on its shorter side until both reach equally far from the axis, how many left and right).
+
+    The ramp filter carries what a shifted panel measures beyond its short edge, where half of all voxels want it
+    (G. Wang, Med. Phys. 29, 2002, pads with zeros for this).
+    """
+    across, _ = column_positions(panel, orbit)
+    pitch = np.abs(np.diff(across, axis=1)).mean() if panel.shape[1] > 1 else 1.0
+    first, last = (np.abs(across[:, c]).max() for c in (0, -1))
+    left, right = (int(np.ceil(max(0.0, a - b) / pitch - 1e-6)) for a, b in ((last, first), (first, last)))
+    origin = to_numpy(panel.origin) - left * to_numpy(panel.u)
+    return replace(panel, origin=origin, shape=(panel.shape[0], panel.shape[1] + left + right)), (left, right)
+
+
 def row_positions(panel, orbit):
     """Per view the height (mm) [N, rows] of each row of an upright panel above the source, along the axis."""
     base = to_numpy(panel.origin) - (0 if panel.source is None else to_numpy(panel.source))
