@@ -12,7 +12,7 @@ from .local import LocalNormalisation
 ROBUST = 1.345              # Huber's constant: 95 % efficiency for Gaussian residuals (P. Huber, 1981)
 ARM_MM = 100.0              # lever by which a rotation is measured in mm: a rad counts as much as 100 mm
 FREEDOMS = ("rotation R", "rotation A", "rotation S", "shift R", "shift A", "shift S")
-ALIKE = 0.02, 0.95          # bounds of the local correlation by which X-rays are weighed
+SIGNAL = 0.05, 0.95         # bounds of the share of signal by which pixels are weighed
 STUCK = 1e6                 # damping at which no direction is left that lowers the cost
 
 
@@ -54,14 +54,13 @@ class Residuals:
             r, J = part.linearised(*self.rendered(pose, index))
             yield self.reliability[index] * ROBUST / r.abs().clamp_min(ROBUST), r, J
 
-    def weigh(self, pose):
-        """From now on X-rays count by what they tell at `pose`: a / (1 - a^2) for a local correlation a, the inverse of the variance of a
-        normalised image that is the other one times a, and noise. On average over the X-rays they count 1. (Weights of single pixels would
-        follow chance likeness and pull the pose.)"""
-        alike = [float((part.alike(part.residual(self.case.render(pose, index)[0])).clamp(*ALIKE) * part.mask).sum()) / part.count
-                 for index, part in enumerate(self.parts)]
-        weights = np.array([a / (1 - a * a) for a in alike])
-        self.reliability = list(weights / weights.mean())
+    def weigh(self):
+        """From now on pixels count by what they can tell: a / (1 - a^2) for a share a of signal in the X-ray (LocalNormalisation.signal), the
+        inverse of the variance of a normalised image that is the radiograph times a, and noise. On average over all X-rays they count 1."""
+        signal = [part.signal(x.image).clamp(*SIGNAL) for part, x in zip(self.parts, self.case.xrays)]
+        weights = [(a / (1 - a * a)) * part.mask for a, part in zip(signal, self.parts)]
+        mean = sum(float(w.sum()) / part.count for w, part in zip(weights, self.parts)) / len(weights)
+        self.reliability = [w / mean for w in weights]
 
     def at(self, pose):
         """The Linearisation at `pose`; each X-ray counts alike."""
@@ -71,7 +70,7 @@ class Residuals:
                 J, weighted = J.reshape(-1, J.shape[-1]), (J * weight[..., None]).reshape(-1, J.shape[-1])
                 H = H + (weighted.T @ J).double().numpy() / part.count
                 g = g + (weighted.T @ r.reshape(-1)).double().numpy() / part.count
-                cost += reliability * float(huber(r).sum()) / part.count
+                cost += float((reliability * huber(r)).sum()) / part.count
         return Linearisation(cost, H, g)
 
     def correlation(self, poses):

@@ -72,3 +72,16 @@ class LocalNormalisation:
         z = residual + fixed
         norms = (self._mean(z * z) * self._mean(fixed * fixed)).clamp_min(1e-12).sqrt()
         return (self._mean(z * fixed) / norms).clamp(0, 1)
+
+    def signal(self, image):
+        """Share a [rows, cols] of the fixed `image`'s local deviation that is no noise, as the correlation that a perfect radiograph would have.
+
+        Noise is what Laplacian differences of 3 x 3 pixels leave (J. Immerkaer, Comput. Vis. Image Underst. 64, 1996): it needs no pose, so
+        that weights made of it follow no chance likeness.
+        """
+        x = torch.where(self.mask > 0, image, (image * self.mask).nan_to_num().sum() / self.count)
+        kernel = torch.tensor([1.0, -2.0, 1.0], dtype=x.dtype)
+        response = torch.nn.functional.conv2d(x[None, None], torch.outer(kernel, kernel)[None, None], padding=1)[0, 0]
+        noise = self._mean(response.square()) / 36
+        total = self._mean((x - self._mean(x)).square()) + 1e-20
+        return (1 - noise / total).clamp(0, 1).sqrt()

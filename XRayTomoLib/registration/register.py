@@ -164,7 +164,7 @@ def _finished(case, pose, options, levels, history):
         return pose, uncertainty(_residuals(case, level, options), pose, _residuals(case, replace(level, volume=2 * level.volume), options))
     fine, coarse = (CurvedResiduals(case.level(level.image, volume), level.radius, free=options.freedoms())
                     for volume in (level.volume, 2 * level.volume))
-    fine.weigh(pose)
+    fine.weigh()
     coarse.reliability = fine.reliability
     state = (yield from _kept(history, number, optimise(fine, fine.start(pose), level.iterations, level.stop_mm)))[0]
     return state.pose, uncertainty(fine, state, coarse)

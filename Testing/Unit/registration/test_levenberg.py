@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import uniform_filter
 from Unit.registration.phantoms import CENTRE, body, pose, views, xrayed
 
 from XRayTomoLib import jobs
@@ -115,3 +116,21 @@ def test_damping_bounds_the_step(case):
     now = Residuals(case, 8).at(compose(np.r_[0.02, 0, 0, 2.0, 0, 0], TRUTH, CENTRE))
     assert np.linalg.norm(damped_step(now, np.arange(6), 1e6)) < 1e-4
     np.testing.assert_allclose(now.H @ damped_step(now, np.arange(6), 0.0), -now.g, rtol=1e-5, atol=1e-7)
+
+
+def test_share_of_signal():
+    """A smooth wave, and white noise of known size in one half: there the share is sqrt(1 - noise / all), in the other nearly 1."""
+    rows, cols = np.mgrid[:64, :128]
+    wave = np.sin(rows / 5) * np.cos(cols / 6)
+    noisy = torch.as_tensor(wave + np.where(cols < 64, 0.5, 0) * np.random.default_rng(0).normal(size=wave.shape), dtype=torch.float32)
+    share = LocalNormalisation(noisy, torch.ones(64, 128, dtype=torch.bool), 12).signal(noisy)
+    own = uniform_filter((wave - uniform_filter(wave, 25)) ** 2, 25)
+    expected = np.sqrt(own / (own + 0.25))
+    inside = np.s_[26:38, 26:50]            # windows of windows that end neither at the border nor at the noise's edge
+    assert float(share[inside].mean()) == pytest.approx(expected[inside].mean(), abs=0.04) and float(share[:, 80:].min()) > 0.97
+
+
+def test_weights_count_one_on_average(case):
+    residuals = Residuals(case, 8)
+    residuals.weigh()
+    assert np.mean([float(w.sum()) / part.count for w, part in zip(residuals.reliability, residuals.parts)]) == pytest.approx(1, rel=1e-4)

@@ -61,7 +61,7 @@ def test_registration_by_another_similarity(case):
 
 def test_held_directions_stay(case):
     """A turn about S and a shift along S commute: undone, they lead to the truth."""
-    start = compose(np.r_[0, 0, 0.1, 0, 0, 5.0], TRUTH, CENTRE)
+    start = compose(np.r_[0, 0, 0.1, 0, 0, 5.0], TRUTH, (TRUTH @ np.r_[CENTRE, 1])[:3])
     found = jobs.run(register(case, start, RegistrationOptions(free="rotation S, shift S", **QUICK)))
     assert mtre_mm(found.pose, TRUTH, middle_half(case.grid)) < 0.1
     np.testing.assert_allclose((found.pose @ np.linalg.inv(start))[2, :3], [0, 0, 1], atol=1e-9)
