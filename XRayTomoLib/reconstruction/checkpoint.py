@@ -19,7 +19,7 @@ def fingerprint(method, views, p, grid):
     vectors = [sha256_of(torch.as_tensor(a).numpy()) for a in (views.origin, views.u, views.v, views.source if views.direction is None else
                                                                views.direction)]
     return {"method": type(method).__name__, "options": repr(sorted(options.items())), "geometry": " ".join(vectors) + f" {views.shape}",
-            "grid": f"{grid.shape} {grid.ijk_to_ras.tolist()}", "projections": sha256_of(torch.as_tensor(p).numpy())}
+            "grid": f"{grid.shape} {grid.ijk_to_ras.tolist()}", "projections": sha256_of(torch.as_tensor(p).cpu().numpy())}
 
 
 def save_state(path, state, belongs_to):

@@ -1,4 +1,6 @@
 """A reconstruction as a whole: from a stack and its geometry to a volume that says where it comes from."""
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -8,7 +10,10 @@ from ..jobs import provenance, sha256_of
 from ..options import values_of
 from ..reconstruction import ReconstructionError, is_iterative, reconstruct
 from ..reconstruction.checkpoint import fingerprint, load_state, with_checkpoints
+from ..reconstruction.corrections import Metal, metal_corrected
 from ..reconstruction.grids import automatic_grid, needed_bytes, useful_views
+from ..reconstruction.region import without_surroundings
+from ..tracing import Projector
 from ..tracing.memory import budget_bytes
 
 WATER_HU, AIR_HU = 0.0, -1000.0
@@ -24,13 +29,11 @@ def line_integrals(stack):
         raise ProjectionError(f"{stack.source} has no geometry; give it with --geometry, or bring the projections in with `xraytomo import`.")
     if stack.kind != "line integral":
         raise ProjectionError(f"{stack.source} holds {stack.kind}, not line integrals; bring it in with `xraytomo import` first.")
-    p = torch.from_numpy(np.ascontiguousarray(stack.to_array(), dtype=np.float32))
-    if not bool(torch.isfinite(p).all()):
-        raise ProjectionError(f"{stack.source} holds values that are not finite numbers; import it again with bad pixels repaired.")
-    return p, stack.views
+    return torch.from_numpy(np.ascontiguousarray(stack.to_array(), dtype=np.float32)), stack.views
 
 
-def reconstruction(p, views, method, grid=None, levels=0, checkpoint=None, resume=None, every_s=60.0, memory_budget_mb=None, **known):
+def reconstruction(p, views, method, grid=None, levels=0, checkpoint=None, resume=None, every_s=60.0, memory_budget_mb=None,
+                   corrections=(), surround_mm=0.0, projector=Projector, **known):
     """Generator of Steps that returns (volume [K, J, I] in 1/mm, float32 tensor; its grid; its provenance).
 
     Args:
@@ -38,6 +41,9 @@ def reconstruction(p, views, method, grid=None, levels=0, checkpoint=None, resum
         method: an instance of one of reconstruction.METHODS.
         grid: where to reconstruct; by default what the views can reconstruct, in magnified pixels.
         checkpoint, resume: files that an iterative method's state is saved to (every `every_s` seconds) and taken up from.
+        corrections: instances of reconstruction.corrections.CORRECTIONS, in the order in which they are applied.
+        surround_mm: how far the object reaches beyond the grid (reconstruction.region); 0: not at all.
+        projector: what makes the operator (reconstruction.distributed).
         known: weights, support, start, prior, noise (see reconstruction.Problem).
 
     Raises:
@@ -45,6 +51,7 @@ def reconstruction(p, views, method, grid=None, levels=0, checkpoint=None, resum
     """
     grid = automatic_grid(views) if grid is None else grid
     check_memory(method, views, grid, memory_budget_mb)
+    origin = reconstruction_provenance(p, views, method, grid, levels, corrections, surround_mm)
     seen = useful_views(views, grid)
     if not len(seen):
         raise ReconstructionError("no view sees the grid; move it into the field of view, or leave the grid to be chosen")
@@ -53,11 +60,54 @@ def reconstruction(p, views, method, grid=None, levels=0, checkpoint=None, resum
         known = {name: value[torch.as_tensor(seen)] if name == "weights" and value is not None else value for name, value in known.items()}
     if (checkpoint or resume) and not is_iterative(method):
         raise ReconstructionError(f"{method.TITLE} has no state to save or to resume; leave checkpoints out")
-    belongs = fingerprint(method, views, p, grid) if checkpoint or resume else None
-    state = load_state(resume, belongs) if resume else None
-    job = reconstruct(method, views, p, grid, levels=levels, state=state, memory_budget_mb=memory_budget_mb, **known)
+    projector = partial(projector, memory_budget_mb=memory_budget_mb)
+    p, metal, first = yield from _corrected(corrections, p, views, grid, method, projector)
+    if not bool(torch.isfinite(p).all()):
+        raise ReconstructionError("the projections hold values that are not finite numbers; repair them with the correction bad-pixels")
+    inner, kept = grid, None
+    if surround_mm:
+        _no_volumes(known)
+        p, inner, kept = yield from _silently(without_surroundings(method, views, p, grid, surround_mm, projector), "surroundings")
+    belongs = fingerprint(method, views, p, inner) if checkpoint or resume else None
+    job = reconstruct(method, views, p, inner, levels=levels, state=_state(resume, belongs, p.device), projector=projector, **known)
     x = yield from with_checkpoints(job, checkpoint, belongs, every_s) if checkpoint else job
-    return x, grid, reconstruction_provenance(p, views, method, grid, levels)
+    x = x if kept is None else x[kept].clone()
+    return (x if metal is None else torch.where(metal, first, x)), grid, origin
+
+
+def _corrected(corrections, p, views, grid, method, projector):
+    """Generator of Steps that returns corrected projections, and the mask of the metal with the volume it was found in, or None for both."""
+    metal = first = None
+    for correction in corrections:
+        if isinstance(correction, Metal):
+            job = metal_corrected(correction, p, views, grid, lambda q: reconstruct(method, views, q, grid, projector=projector), projector)
+            p, metal, first = yield from _silently(job, "metal")
+        else:
+            p = correction.apply(p)
+    return p, metal, first
+
+
+def _silently(job, name):
+    """The Steps of work that comes before the reconstruction: they say so, and are nothing to resume from."""
+    try:
+        while True:
+            step = next(job)
+            yield replace(step, message=name, state=None)
+    except StopIteration as end:
+        return end.value
+
+
+def _state(resume, belongs, device):
+    if resume is None:
+        return None
+    state = load_state(resume, belongs)
+    return {name: value.to(device) if isinstance(value, torch.Tensor) else value for name, value in state.items()}
+
+
+def _no_volumes(known):
+    given = [name for name in ("start", "prior", "support") if known.get(name) is not None]
+    if given:
+        raise ReconstructionError(f"a region with surroundings takes no {' and '.join(given)}; leave them out, or set the surroundings to 0")
 
 
 def check_memory(method, views, grid, memory_budget_mb=None):
@@ -68,11 +118,12 @@ def check_memory(method, views, grid, memory_budget_mb=None):
                                   "voxels, a smaller region or a method that holds fewer volumes (FDK, SIRT)")
 
 
-def reconstruction_provenance(p, views, method, grid, levels=0):
-    """What was reconstructed, from what and how."""
+def reconstruction_provenance(p, views, method, grid, levels=0, corrections=(), surround_mm=0.0):
+    """What was reconstructed, from what and how; p are the projections as they were given."""
     parameters = {"method": type(method).__name__, "options": values_of(method), "levels": levels, "views": len(views),
-                  "detector": list(views.shape), "shape": list(grid.shape), "ijk_to_ras": grid.ijk_to_ras.tolist()}
-    return provenance("reconstruct", {"projections": sha256_of(p.numpy()), "geometry": sha256_of(np.asarray(views.origin))}, parameters)
+                  "detector": list(views.shape), "shape": list(grid.shape), "ijk_to_ras": grid.ijk_to_ras.tolist(),
+                  "corrections": [{"correction": type(c).__name__, "options": values_of(c)} for c in corrections], "surround_mm": surround_mm}
+    return provenance("reconstruct", {"projections": sha256_of(p.cpu().numpy()), "geometry": sha256_of(np.asarray(views.origin))}, parameters)
 
 
 def hounsfield(x, mu_water_per_mm, mu_air_per_mm=0.0):

@@ -1,5 +1,10 @@
 """xraytomo scan and reconstruct: a ball there and back."""
 import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +15,7 @@ from XRayTomoLib.geometry.formats import write_geometry
 from XRayTomoLib.grids import CartesianGrid
 from XRayTomoLib.io import read_volume, write_volume
 
+ROOT = Path(__file__).resolve().parents[3]
 GRID = CartesianGrid.centred((24, 32, 40), 2.0, (10, -5, 3))
 
 
@@ -67,6 +73,9 @@ def test_work_is_resumed(scan, tmp_path):
     (["--method", "fkd"], "method 'fkd' is not known"), (["--set", "filtre=hann"], "expected NAME=VALUE with one of filter"),
     (["--set", "filter=hahn"], "expected one of ram-lak"), (["--box", "0", "0", "0", "0", "1", "1"], "is empty"),
     (["--resume", "absent.pt"], "no state to save"), (["--method", "sirt", "--resume", "absent.pt"], "no such checkpoint"),
+    (["--correct", "ring"], "correction 'ring' is not known"), (["--correct", "rings:breadth=3"], "expected NAME=VALUE with one of method"),
+    (["--surround-mm", "50"], "take an iterative method"), (["--devices", "cpu", "cpu"], "2 devices for 1 process"),
+    (["--devices", "abacus"], "'abacus'"),
     (["--box", "900", "900", "900", "950", "950", "950"], "no view sees the grid"), (["--spacing-mm", "0.01"], "too large"),
 ])  # fmt: skip
 def test_bad_input_ends_in_one_sentence(scan, tmp_path, capsys, arguments, message):
@@ -79,3 +88,41 @@ def test_the_methods_are_listed(capsys):
     assert main(["reconstruct", "--list"]) == 0
     listed = capsys.readouterr().out
     assert "katsevich: Katsevich (helix, exact)" in listed and "iterations = 20" in listed
+
+
+def test_corrections_change_the_volume_and_are_written_down(scan, tmp_path):
+    arguments = ["--spacing-mm", "4", "--correct", "bad-pixels", "--correct", "hardening:linear=2",
+                 "--correct", "metal:method=linear,threshold_per_mm=1"]
+    assert main(["reconstruct", str(scan / "stack.nrrd"), "--spacing-mm", "4", "-o", str(tmp_path / "a.nrrd")]) == 0
+    assert main(["reconstruct", str(scan / "stack.nrrd"), *arguments, "-o", str(tmp_path / "b.nrrd")]) == 0
+    a, b = (read_volume(tmp_path / name) for name in ("a.nrrd", "b.nrrd"))
+    assert np.allclose(b.array, 2 * a.array, atol=1e-4)
+    origin = json.loads(b.fields["provenance"]) if isinstance(b.fields["provenance"], str) else b.fields["provenance"]
+    assert [c["correction"] for c in origin["parameters"]["corrections"]] == ["BadPixels", "WaterHardening", "Metal"]
+
+
+def test_the_shape_and_the_estimate(scan, tmp_path, capsys):
+    arguments = ["reconstruct", str(scan / "stack.nrrd"), "--method", "sirt", "--spacing-mm", "4", "--shape", "12", "10", "8"]
+    assert main([*arguments, "--estimate"]) == 0
+    assert "12 x 10 x 8 voxels" in (printed := capsys.readouterr().out) and " s, " in printed
+    assert main([*arguments, "--set", "iterations=2", "-o", str(tmp_path / "a.nrrd")]) == 0
+    assert read_volume(tmp_path / "a.nrrd").grid.shape == (8, 10, 12)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def test_two_processes_write_what_one_writes(scan, tmp_path):
+    arguments = ["reconstruct", str(scan / "stack.nrrd"), "--method", "cgls", "--set", "iterations=4", "--spacing-mm", "4"]
+    assert main([*arguments, "-o", str(tmp_path / "one.nrrd")]) == 0
+    two = [*arguments, "-o", str(tmp_path / "two.nrrd"), "--checkpoint", str(tmp_path / "state.pt")]
+    as_torchrun = {"OMP_NUM_THREADS": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    started = [subprocess.Popen([sys.executable, "-m", "XRayTomoLib.cli", *two], cwd=ROOT,
+                                env=os.environ | as_torchrun | {"RANK": rank, "LOCAL_RANK": rank}) for rank in "01"]
+    assert [process.wait(120) for process in started] == [0, 0]
+    one, both = (read_volume(tmp_path / name).array for name in ("one.nrrd", "two.nrrd"))
+    assert np.abs(one - both).max() < 1e-5 * np.abs(one).max()
+    assert sorted(path.name for path in tmp_path.glob("state*")) == ["state.pt.0", "state.pt.1"]

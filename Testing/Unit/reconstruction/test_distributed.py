@@ -1,5 +1,6 @@
 """Two processes with half of the views each find what one process finds."""
 import os
+import socket
 
 import numpy as np
 import pytest
@@ -53,7 +54,6 @@ def _dot_test(A):
 
 
 def free_port():
-    import socket
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]

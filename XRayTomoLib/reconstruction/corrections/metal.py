@@ -50,7 +50,7 @@ class Metal:
         return torch.from_numpy(np.where(smooth < self.air_below_per_mm, np.float32(0), tissue))
 
 
-def metal_corrected(options, p, views, grid, volume_of):
+def metal_corrected(options, p, views, grid, volume_of, projector=Projector):
     """Generator of Steps that returns (projections without the metal's shadow, mask of the metal, first volume).
 
     volume_of(p): generator of Steps that returns the volume [K, J, I] of projections p; it runs once, and once more for NMAR's prior.
@@ -59,7 +59,7 @@ def metal_corrected(options, p, views, grid, volume_of):
     metal = options.find(first)
     if not bool(metal.any()):
         return p, metal, first
-    A = Projector(grid, views)
+    A = projector(grid, views)
     shadow = A(metal.float()) > LEAST_PATH * float(grid.spacing_mm.min())
     filled = bridged(p, shadow)
     if options.method == "nmar":
