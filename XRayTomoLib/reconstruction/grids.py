@@ -7,6 +7,7 @@ from ..geometry import Flat
 from ..geometry.arrays import norm, to_numpy
 from ..geometry.field_of_view import field_of_view, region_box
 from ..grids import CartesianGrid
+from .analytic.fdk import CHUNK_BYTES
 from .problem import ReconstructionError
 
 SAMPLES = 24                # points along each edge of the box in which the region is looked for
@@ -92,13 +93,13 @@ def needed_bytes(method, views, grid):
     """Memory in bytes that a reconstruction needs beyond the projections: volumes and projections of float32 that the method holds."""
     volume, projections = 4 * math.prod(grid.shape), 4 * len(views) * math.prod(views.shape)
     upright = isinstance(views.surface, Flat)
-    volumes, images = HELD.get(type(method).__name__, (5, 3))
-    return int(volumes * volume + images * projections + (0 if upright else projections))
+    volumes, images, chunks = (*HELD.get(type(method).__name__, (5, 3)), 0)[:3]
+    return int(volumes * volume + images * projections + chunks * min(projections, CHUNK_BYTES) + (0 if upright else projections))
 
 
-# Volumes and stacks of projections that a method holds at once, its results and the ray tracer's copies among them.
+# Volumes and stacks of projections that a method holds at once, its results and the ray tracer's copies among them; FDK: chunks of them.
 HELD = {
-    "FDK": (2, 0.5), "HelicalFDK": (2, 1.5), "Katsevich": (2, 1.5), "Backprojection": (3, 2), "Landweber": (3, 3), "SIRT": (4, 3),
+    "FDK": (2, 0, 3), "HelicalFDK": (2, 1.5), "Katsevich": (2, 1.5), "Backprojection": (3, 2), "Landweber": (3, 3), "SIRT": (4, 3),
     "SART": (5, 3), "OSSART": (5, 3), "CGLS": (4, 3), "LSQR": (5, 3), "MLEM": (4, 3), "OSEM": (5, 3), "TransmissionML": (5, 5),
     "FISTA": (14, 4), "PDHG": (11, 5), "ASDPOCS": (12, 3), "PICCS": (14, 3),
 }  # fmt: skip

@@ -76,7 +76,7 @@ def _backprojected(p, shape, matrices, power):
         volumes = [cuda.backproject_voxels(q, shape, matrices, power) for q in flat]
     else:
         volumes = [torch.from_numpy(on_cpu(q.numpy(), shape, matrices, power)) for q in flat]
-    return torch.stack(volumes).reshape(*p.shape[:-3], *shape)
+    return (volumes[0] if len(volumes) == 1 else torch.stack(volumes)).reshape(*p.shape[:-3], *shape)       # a stack is a copy
 
 
 def _spread(x, shape, matrices, power, size):

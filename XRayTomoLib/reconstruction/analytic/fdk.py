@@ -14,7 +14,8 @@ from .orbit import fit_orbit
 from .panel import column_positions, is_upright, resampled, row_positions, symmetric, upright_panel
 from .weights import angular_steps, arc, offset_weights, parker
 
-CHUNK_BYTES = 64 << 20
+CHUNK_BYTES = 64 << 20      # filtered projections that are backprojected together
+FILTER_BYTES = 4 << 20      # projections that are filtered together: what the FFT makes of them stays in the cache
 OFFSET_SHARE = 0.1      # a detector whose sides differ by more than this share counts as shifted
 
 
@@ -43,29 +44,29 @@ class FDK:
         weights, kind = self._ray_weights(panel, orbit)
         wide, margins = symmetric(panel, orbit) if kind == "offset" else (panel, (0, 0))
         weights = torch.nn.functional.pad(weights, margins)
-        chunk = max(1, CHUNK_BYTES // (4 * wide.shape[0] * wide.shape[1]))
-        volume = torch.zeros(grid.shape)
+        volume, chunk = torch.zeros(grid.shape), _views_in(CHUNK_BYTES, wide)
         for first in range(0, len(views), chunk):
-            part = slice(first, min(first + chunk, len(views)))
-            upright = p[part] if panel is views else resampled(p[part], views[part], panel[part])
-            filtered = self._filtered(torch.nn.functional.pad(upright, margins), part, wide, orbit, weights)
-            volume = volume + backproject_voxels(filtered, grid, wide[part])
-            yield Step(part.stop, len(views), None, "", volume)
+            last = min(first + chunk, len(views))
+
+            def filtered(part):
+                upright = p[part] if panel is views else resampled(p[part], views[part], panel[part])
+                return self._filtered(torch.nn.functional.pad(upright, margins), part, wide, orbit, weights)
+            parts = [slice(i, min(i + _views_in(FILTER_BYTES, wide), last)) for i in range(first, last, _views_in(FILTER_BYTES, wide))]
+            volume = volume.add_(backproject_voxels(torch.cat([filtered(part) for part in parts]), grid, wide[first:last]))
+            yield Step(last, len(views), None, "", volume)
         return volume
 
     def _filtered(self, p, part, panel, orbit, weights):
         """Weighted and filtered projections of some views, ready for the backprojection's 1 / depth^2."""
-        across, depth = column_positions(panel[part], _picked(orbit, part))
+        across, depth = (torch.as_tensor(a) for a in column_positions(panel[part], _picked(orbit, part)))
         spacing = torch.linalg.vector_norm(torch.as_tensor(np.array(panel.u[part])), dim=-1)
-        scale = torch.as_tensor(weights[part]).to(p)[:, None]
+        scale = weights[part].clone()
         if panel.source is not None:
-            height = row_positions(panel[part], _picked(orbit, part))
-            slant = np.sqrt(depth[:, None, None] ** 2 + across[:, None] ** 2 + height[..., None] ** 2)
-            scale = scale * torch.as_tensor(depth[:, None, None] / slant).to(p)
-            sod = torch.as_tensor(orbit.sod_mm[part])
-            spacing = spacing * sod / torch.as_tensor(depth)
-            scale = scale * sod.square().to(p)[:, None, None]
-        return filter_rows(p * scale, spacing.to(p)[:, None, None], self.filter, self.cutoff, self.extend)
+            sod, height = torch.as_tensor(orbit.sod_mm[part]), torch.as_tensor(row_positions(panel[part], _picked(orbit, part)))
+            scale *= (sod * depth)[:, None]
+            slopes = [(a / depth[:, None]).square().to(p) for a in (across, height)]
+            p = p * (1 + slopes[0][:, None] + slopes[1][..., None]).rsqrt_()        # cosine of the ray's angle to the central one
+        return filter_rows(p * (scale / spacing[:, None]).to(p)[:, None], 1.0, self.filter, self.cutoff, self.extend)
 
     def _ray_weights(self, panel, orbit):
         """Angular step times redundancy of each view's columns, [N, cols] float64, and which redundancy it is."""
@@ -96,6 +97,11 @@ class FDK:
         if kind not in ("short", "limited") and not whole and np.isfinite(orbit.sod_mm).all():
             raise ReconstructionError(f"redundancy '{kind}' needs a full turn; this scan covers {math.degrees(length):.1f} degrees")
         return "half turn" if np.isinf(orbit.sod_mm).all() and kind in ("full", "short", "limited") else kind
+
+
+def _views_in(size, panel):
+    """How many views of float32 fit into `size` bytes, at least one."""
+    return max(1, size // (4 * panel.shape[0] * panel.shape[1]))
 
 
 def _picked(orbit, part):

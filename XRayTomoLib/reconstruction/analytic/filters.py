@@ -47,7 +47,7 @@ def filter_rows(p, spacing, window="ram-lak", cutoff=1.0, extend=0.0):
         p = extended(p, margin)
     length = 2 ** math.ceil(math.log2(max(2 * p.shape[-1], 2)))
     response = ramp_response(length, window, cutoff).to(p)
-    filtered = torch.fft.irfft(torch.fft.rfft(p, length) * response, length)
+    filtered = torch.fft.irfft(torch.fft.rfft(p, length).mul_(response), length)
     return filtered[..., margin:margin + cols] / spacing
 
 
