@@ -51,8 +51,8 @@ def _flat_axis(views):
 def _seen_bounds(views, centre, half, flat, thickness):
     """Lowest and highest R, A, S of the points of a raster that can be reconstructed, half a raster step added."""
     half = half.copy()
-    if views.shape[0] == 1:
-        half[flat] = 0.0
+    travel = np.ptp(to_numpy(views.centre)[:, flat])
+    half[flat] = 0.0 if views.shape[0] == 1 else min(half[flat], views.shape[0] * thickness + travel / 2)    # the raster must not miss thin layers
     counts = [1 if h == 0 else SAMPLES for h in half]
     edges = [np.array([c]) if n == 1 else np.linspace(c - h, c + h, n) for c, h, n in zip(centre, half, counts)]
     points = np.stack(np.meshgrid(*edges, indexing="ij"), -1).reshape(-1, 3)
