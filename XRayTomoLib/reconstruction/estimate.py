@@ -8,7 +8,7 @@ import torch
 from .grids import needed_bytes
 from .methods import is_iterative, reconstruct
 
-FEW, MANY = 32, 16          # shares 1 / FEW and 1 / MANY of the views are timed
+SHARE = 32              # a share 1 / SHARE of the views is timed, and twice as many
 LEAST_VIEWS = 8
 
 
@@ -20,17 +20,24 @@ class Estimate:
 
 
 def estimate(method, views, grid, clock=time.perf_counter, run=reconstruct):
-    """Estimate of `method` on `grid`: two parts of the views are reconstructed, each for two iterations, and the time of the start and of an
-    iteration is taken as linear in the number of views. Ordered subsets keep their number of views. First use compiles outside the timing.
+    """Estimate of `method` on `grid`: two parts of the views are reconstructed, each for three iterations, and the time of the start and of an
+    iteration is taken as linear in the number of views. Ordered subsets are one and two of the method's own. First use compiles outside the
+    timing.
     """
-    counts = sorted({min(len(views), max(LEAST_VIEWS, len(views) // share)) for share in (FEW, MANY)})
-    if len(counts) == 1 and counts[0] < len(views):
-        counts.append(min(len(views), 2 * counts[0]))
+    counts = _counts(method, len(views))
     _timed(method, views, grid, counts[0], clock, run)
     starts, turns = np.array([_timed(method, views, grid, count, clock, run) for count in counts]).T
     iterations = method.iterations if is_iterative(method) else 0
     seconds = _at(len(views), counts, starts) + iterations * _at(len(views), counts, turns)
     return Estimate(float(seconds), needed_bytes(method, views, grid))
+
+
+def _counts(method, views):
+    """How many views are timed: one number, or two of which the second is twice the first."""
+    few = max(LEAST_VIEWS, views // SHARE)
+    if getattr(method, "subsets", 0) > 1:
+        few = max(1, views // method.subsets)
+    return [views] if few >= views else [few, 2 * few] if 2 * few < views else [few, views]
 
 
 def _at(count, counts, seconds):
@@ -45,7 +52,7 @@ def _timed(method, views, grid, count, clock, run):
     """(seconds before the first iteration, seconds of an iteration) with `count` of the views; of methods without iterations (all, 0)."""
     picked = np.unique(np.linspace(0, len(views), count, endpoint=False).astype(int))
     if is_iterative(method):
-        method = replace(method, iterations=min(2, method.iterations), stop_residual=0.0, stop_change=0.0)
+        method = replace(method, iterations=min(3, method.iterations), stop_residual=0.0, stop_change=0.0)
         if getattr(method, "subsets", 0) > 1:
             method = replace(method, subsets=max(1, round(method.subsets * len(picked) / len(views))))
     marks = [clock()]
@@ -54,5 +61,5 @@ def _timed(method, views, grid, count, clock, run):
         marks.append(clock())
     if not is_iterative(method):
         return clock() - marks[0], 0.0
-    turn = marks[-1] - marks[-2] if len(marks) > 2 else 0.0
+    turn = min(np.diff(marks)[1:], default=0.0)
     return max(marks[1] - marks[0] - turn, 0.0), turn

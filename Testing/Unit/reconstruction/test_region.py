@@ -95,3 +95,10 @@ def test_estimates_run_every_kind_of_method():
     for name in ("fdk", "sirt", "os-sart", "fista", "asd-pocs", "piccs"):
         method = method_of(name)
         assert 0 < estimate(replace(method, iterations=3) if name != "fdk" else method, VIEWS, REGION).seconds < 60
+
+
+def test_memory_counts_the_sums_of_subsets():
+    volume = 4 * np.prod(REGION.shape)
+    few, many = (needed_bytes(method_of("os-sart", {"subsets": n}), VIEWS, REGION) for n in (2, 10))
+    assert many - few == 8 * volume
+    assert needed_bytes(method_of("sart"), VIEWS, REGION) - few == (len(VIEWS) - 2) * volume
