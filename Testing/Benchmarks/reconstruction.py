@@ -94,7 +94,7 @@ def methods(rounds):
     data = {False: torch.from_numpy(exact(phantom, views)), True: torch.from_numpy(exact(phantom, helix))}
     for name, kind in METHODS.items():
         spiral = name in ("helical-fdk", "katsevich")
-        known = {"prior": torch.from_numpy(truth)} if name == "piccs" else {}
+        known = {"prior": jobs.run(FDK("hann").run(views, data[False], grid))} if name == "piccs" else {}
         clock = time.perf_counter()
         with Peak() as peak:
             x = jobs.run(reconstruct(kind(), helix if spiral else views, data[spiral], grid, **known))
