@@ -113,6 +113,8 @@ def _reconstruct(options, device, processes=None):
     x, grid, origin = _followed(job, quiet=rank > 0)
     if rank > 0:
         return
+    if processes:
+        origin["parameters"]["processes"] = processes.size      # views and hash are those of the first one's share
     if options.water_per_mm is not None:
         x = hounsfield(x, options.water_per_mm)
         origin["parameters"]["water_per_mm"] = options.water_per_mm

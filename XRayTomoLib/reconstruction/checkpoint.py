@@ -23,9 +23,14 @@ def fingerprint(method, views, p, grid):
 
 
 def save_state(path, state, belongs_to):
-    """Writes a Step's state, whole or not at all (a full disk leaves the file before)."""
-    with replacing(path) as temporary:
-        torch.save({"format": FORMAT, "version": VERSION, "belongs_to": belongs_to, "state": state}, temporary)
+    """Writes a Step's state, whole or not at all; ReconstructionError where it cannot be written (a full disk leaves the file before)."""
+    try:
+        with replacing(path) as temporary:
+            torch.save({"format": FORMAT, "version": VERSION, "belongs_to": belongs_to, "state": state}, temporary)
+    except (OSError, RuntimeError) as error:        # torch's own writer raises the second
+        kept = "the checkpoint before is kept" if Path(path).is_file() else "there is none before"
+        raise ReconstructionError(f"{path}: the checkpoint cannot be written ({str(error).splitlines()[0]}), {kept}; make room, or choose another "
+                                  "place") from error
 
 
 def load_state(path, belongs_to):

@@ -1,4 +1,6 @@
 """Grids found from the views, and checkpoints."""
+import signal
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -77,6 +79,27 @@ def test_a_checkpoint_takes_work_up_where_it_was(tmp_path):
     assert torch.allclose(jobs.run(reconstruct(method, views, p, grid, state=state)), jobs.run(reconstruct(method, views, p, grid)))
     longer = method_of("cgls", {"iterations": 20})
     assert load_state(path, fingerprint(longer, views, p, grid))["iteration"] == 3
+
+
+@contextmanager
+def full_disk(most_bytes):
+    """Files cannot grow beyond `most_bytes`."""
+    resource = pytest.importorskip("resource", reason="limits of file sizes are Unix's")
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path):
+    path, belongs = tmp_path / "c.pt", {"method": "SIRT"}
+    save_state(path, {"x": torch.ones(10), "iteration": 1}, belongs)
+    with full_disk(20000), pytest.raises(ReconstructionError, match="the checkpoint before is kept; make room"):
+        save_state(path, {"x": torch.zeros(100000), "iteration": 2}, belongs)
+    assert load_state(path, belongs)["iteration"] == 1 and [f.name for f in tmp_path.iterdir()] == ["c.pt"]
 
 
 def test_foreign_and_broken_checkpoints_are_refused(tmp_path):

@@ -22,10 +22,10 @@ class BadPixels:
             raise ReconstructionError("all pixels would be defective; raise sigma")
         if not bad.any():
             return p
-        return torch.stack([torch.as_tensor(repair(image.numpy(), bad), dtype=p.dtype) for image in p])
+        return torch.stack([torch.as_tensor(repair(image.numpy(), bad), dtype=p.dtype) for image in p.cpu()]).to(p.device)
 
     def find(self, p):
         """Mask [rows, cols] of the defective pixels."""
-        finite = torch.isfinite(p).all(0).numpy()
-        images = [np.where(finite, image.numpy(), np.nan) for image in (p.mean(0), p.std(0))]
+        finite = torch.isfinite(p).all(0).cpu().numpy()
+        images = [np.where(finite, image.cpu().numpy(), np.nan) for image in (p.mean(0), p.std(0))]
         return isolated_pixels(images[0], self.sigma) | isolated_pixels(images[1], self.sigma)

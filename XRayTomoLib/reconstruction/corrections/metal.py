@@ -11,10 +11,11 @@ import torch
 
 from ...options import option
 from ...tracing import Projector
+from ..algebraic import largest
 from ..problem import ReconstructionError
 
 LEAST_PATH = 0.5        # of a voxel's edge: rays with less metal than this are as measured
-LEAST_IMAGE = 0.02      # of the prior's largest projection
+LEAST_IMAGE = 0.02      # of the prior's largest projection: air beside the object is not divided by nothing
 SHARE_OF_METAL = 0.02   # of the volume: more cannot be bridged
 
 
@@ -43,8 +44,8 @@ class Metal:
         from scipy.ndimage import distance_transform_edt, gaussian_filter
 
         spacing = np.asarray(spacing_mm)[::-1]
-        distance, nearest = distance_transform_edt(metal.numpy(), spacing, return_indices=True)
-        filled = x.numpy()[tuple(nearest)]
+        _, nearest = distance_transform_edt(metal.cpu().numpy(), spacing, return_indices=True)
+        filled = x.cpu().numpy()[tuple(nearest)]
         smooth = gaussian_filter(filled, self.smooth_mm / spacing)
         tissue = np.where(smooth > self.bone_above_per_mm, filled, np.float32(self.soft_per_mm))
         return torch.from_numpy(np.where(smooth < self.air_below_per_mm, np.float32(0), tissue))
@@ -64,23 +65,22 @@ def metal_corrected(options, p, views, grid, volume_of, projector=Projector):
     filled = bridged(p, shadow)
     if options.method == "nmar":
         better = yield from volume_of(filled)
-        filled = normalised_bridged(p, A(options.prior(better, metal, grid.spacing_mm)), shadow)
+        image = A(options.prior(better, metal, grid.spacing_mm).to(p.device))
+        filled = normalised_bridged(p, image.clamp_min(LEAST_IMAGE * float(largest(A, image))), shadow)
     return filled, metal, first
 
 
 def bridged(p, shadow):
     """p [views, rows, cols] with the pixels of the mask `shadow` interpolated linearly along each row."""
-    values, gaps = p.numpy().reshape(-1, p.shape[2]).copy(), shadow.numpy().reshape(-1, p.shape[2])
+    values, gaps = p.cpu().numpy().copy().reshape(-1, p.shape[2]), shadow.cpu().numpy().reshape(-1, p.shape[2])
     columns = np.arange(p.shape[2])
     for row in np.flatnonzero(gaps.any(1)):
         gap = gaps[row]
         if not gap.all():
             values[row, gap] = np.interp(columns[gap], columns[~gap], values[row, ~gap])
-    return torch.from_numpy(values.reshape(p.shape))
+    return torch.from_numpy(values.reshape(p.shape)).to(p.device)
 
 
 def normalised_bridged(p, image, shadow):
-    """p with the pixels of the shadow replaced: p / image bridged, times image. The image counts as at least a share of its maximum, so that
-    air beside the object does not divide by nothing."""
-    image = image.clamp_min(LEAST_IMAGE * float(image.max()))
+    """p with the pixels of the shadow replaced: p / image bridged, times image, which is above 0."""
     return torch.where(shadow, bridged(p / image, shadow) * image, p)
