@@ -163,6 +163,13 @@ class XRayTomoParameterNode:
     profileLine: slicer.vtkMRMLMarkupsLineNode
     differenceVolume: slicer.vtkMRMLScalarVolumeNode
 
+    # Calibrate: the options of each method, as JSON text
+    calibrationMethod: str = "centre"
+    calibrationOptions: str = ""
+    balls: slicer.vtkMRMLMarkupsFiducialNode
+    ballDiameterMm: Annotated[float, WithinRange(0.0, 1000.0)] = 2.0
+    calibrationReport: str = ""
+
     # Register: options of the registration and of the X-rays' preparation, as JSON text
     xray1: slicer.vtkMRMLScalarVolumeNode
     xray2: slicer.vtkMRMLScalarVolumeNode
@@ -383,6 +390,18 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
         from XRayTomoLib.mrml.comparison import compare_now
 
         return compare_now(volumeNode, referenceNode, lineNode, attenuation, outputNode, jobs.run)
+
+    def calibrate(self, stackNode, method="centre", ballsNode=None, ballDiameterMm=2.0, volumeNode=None, attenuation=None, progress=None,
+                  **options):
+        """(new geometry node, XRayTomoLib.calibration.CalibrationResult with report()) of a stack node, which refers to it from now on.
+
+        method: "centre" (of rotation, from conjugate rays or sharpness), "balls" (ballsNode: centres of a phantom as markups) or "refine"
+        (volumeNode: what was scanned, where it stood). options: those of XRayTomoLib.calibration.options.
+        """
+        from XRayTomoLib.mrml.calibration_job import calibrate_now
+        from XRayTomoLib.physics.attenuation import AttenuationModel
+
+        return calibrate_now(stackNode, method, options, ballsNode, ballDiameterMm, volumeNode, attenuation or AttenuationModel(), progress)
 
     def register(self, volumeNode, xrayNodes, attenuation=None, preparation=None, transformNode=None, progress=None, **options):
         """(transform node above the volume, XRayTomoLib.registration.Registration with report()) from X-rays of the volume.

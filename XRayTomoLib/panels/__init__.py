@@ -1,5 +1,6 @@
 """The panel, one file a section. A section is one class on the base of section.py; the panel shows those listed here, in this order."""
 
+from .calibrate import CalibrateSection
 from .compare import CompareSection
 from .geometry_checks import GeometryChecksSection
 from .import_projections import ImportProjectionsSection
@@ -13,5 +14,5 @@ from .volume import VolumeSection
 
 SECTIONS = (
     VolumeSection, SourceDetectorSection, RadiographSection, TrajectorySection, ScanSection, ImportProjectionsSection, GeometryChecksSection,
-    ReconstructSection, CompareSection, RegisterSection,
+    CalibrateSection, ReconstructSection, CompareSection, RegisterSection,
 )  # fmt: skip
