@@ -92,8 +92,10 @@ def slicer_page(folder):
     sections(widget, folder)
     gantry(widget, folder)
     landmark(widget, folder)
-    for block in blocks("first-radiograph.md", "python"):
-        exec(compile(block, "first-radiograph.md", "exec"), {})
+    scan(widget, folder)
+    for page in ("first-radiograph.md", "scan-and-reconstruct.md"):
+        for block in blocks(page, "python"):
+            exec(compile(block, page, "exec"), {})
 
 
 def load_ct(widget):
@@ -174,7 +176,7 @@ def show_slices(names):
 def sections(widget, folder):
     from SlicerHost import driving
 
-    for name, section in zip(("volume", "source-and-detector", "radiograph"), widget.sections, strict=True):
+    for name, section in zip(("volume", "source-and-detector", "radiograph"), widget.sections[:3], strict=True):
         driving.screenshot(folder / f"section-{name}.png", section.widget)
 
 
@@ -214,6 +216,51 @@ def landmark(widget, folder):
     wait(widget)
     driving.screenshot(folder / "landmark.png", slicer.app.layoutManager().sliceWidget("Green"))
     driving.screenshot(folder / "panel.png")
+
+
+def scan(widget, folder):
+    """A helix round the chest, its scan, and the volume made of it, by the buttons that the page names."""
+    import ctk
+    import slicer
+    from SlicerHost import driving
+
+    found = {type(section).__name__: section for section in widget.sections}
+    p, trajectory, reconstruct = widget.parameterNode, found["TrajectorySection"], found["ReconstructSection"]
+    for name in ("TrajectorySection", "ScanSection", "ReconstructSection"):
+        found[name].widget.findChildren(ctk.ctkCollapsibleButton)[0].collapsed = False
+    p.landmarks = None
+    choose_device(widget, "Linac CBCT panel", rows=96, cols=128)
+    p.primaryDeg = p.secondaryDeg = 0.0
+    driving.choose(trajectory.ui.trajectoryComboBox, "Helix")
+    driving.type_text(trajectory.form.control("count"), "240")
+    driving.type_text(trajectory.form.control("pitch_mm"), "100")
+    driving.click(trajectory.ui.createButton)
+    trajectory.ui.viewSlider.setValue(20)
+    wait_for(lambda: not trajectory.projection.busy)
+    driving.screenshot(folder / "section-trajectory.png", trajectory.widget)
+    show_slices(("Red",))
+    view = look_from((1700, 2300, 1200), 1.6)
+    driving.process(0.5)
+    driving.screenshot(folder / "helix.png", view)
+    driving.click(found["ScanSection"].ui.simulateButton)
+    wait_for(lambda: not found["ScanSection"].job.running)
+    driving.choose(reconstruct.ui.methodComboBox, "Helical FDK (approximate)")
+    p.reconstructionSpacingMm = 4.0
+    driving.click(reconstruct.ui.reconstructButton)
+    wait_for(lambda: not reconstruct.job.running)
+    slicer.util.setSliceViewerLayers(background=p.reconstruction, fit=True)
+    driving.process(0.5)
+    driving.screenshot(folder / "reconstruction.png", slicer.app.layoutManager().sliceWidget("Red"))
+
+
+def wait_for(done):
+    import slicer
+    from SlicerHost import driving
+
+    driving.process(0.1)
+    while not done():
+        slicer.app.processEvents()
+    driving.process(0.3)
 
 
 def end():
