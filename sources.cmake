@@ -135,6 +135,7 @@ set(XRAYTOMO_SCRIPTS
   "XRayTomoLib/mrml/geometry_node.py"
   "XRayTomoLib/mrml/landmarks.py"
   "XRayTomoLib/mrml/live.py"
+  "XRayTomoLib/mrml/parameters.py"
   "XRayTomoLib/mrml/projection.py"
   "XRayTomoLib/mrml/projection_import.py"
   "XRayTomoLib/mrml/reconstruction_job.py"
