@@ -10,6 +10,8 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
+ALL = "all"
+
 
 class OptionError(ValueError):
     """A value that an option does not allow."""
@@ -20,6 +22,7 @@ class Option:
     """One parameter: its `name` in code and files, its `label` in the panel, its `help` (a phrase), and what it allows.
 
     kind: int, float, bool or str. unit: "mm", "deg", ... (already part of the name where it matters). choices: allowed texts.
+    several: texts of which a value names some, with commas between them, or ALL.
     """
     name: str
     kind: type
@@ -30,6 +33,7 @@ class Option:
     maximum: float | None = None
     unit: str = ""
     choices: tuple = ()
+    several: tuple = ()
 
     def checked(self, value):
         """`value` as this option's kind; OptionError with what is expected instead."""
@@ -43,6 +47,8 @@ class Option:
             raise OptionError(f"{self.name} = {value!r}: expected a value of type {self.kind.__name__}") from error
         if self.choices and result not in self.choices:
             raise OptionError(f"{self.name} = {value!r}: expected one of {', '.join(map(str, self.choices))}")
+        if self.several and (not named(result, self.several) or set(named(result, self.several)) - set(self.several)):
+            raise OptionError(f"{self.name} = {value!r}: expected {ALL}, or some of {', '.join(self.several)}, with commas")
         if self.minimum is not None and result < self.minimum or self.maximum is not None and result > self.maximum:
             raise OptionError(f"{self.name} = {value!r}: expected {self._range()}")
         return result
@@ -54,9 +60,14 @@ class Option:
         return f"at most {self.maximum}{unit}" if self.minimum is None else f"{self.minimum} to {self.maximum}{unit}"
 
 
-def option(default, label, help, minimum=None, maximum=None, unit="", choices=()):
+def named(text, several):
+    """The names that the value `text` of an option with `several` lists."""
+    return list(several) if text.strip() == ALL else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def option(default, label, help, minimum=None, maximum=None, unit="", choices=(), several=()):
     """A dataclass field that is an `Option`; its kind is that of `default`."""
-    described = Option("", type(default), default, label, help, minimum, maximum, unit, tuple(choices))
+    described = Option("", type(default), default, label, help, minimum, maximum, unit, tuple(choices), tuple(several))
     return dataclasses.field(default=default, metadata={"option": described})
 
 

@@ -20,6 +20,7 @@ class Sweep:
     axis: str = option("S", "Axis", "axis of rotation", choices=("R", "A", "S"))
     flying: bool = option(False, "Flying focal spot", "alternates two focal spots")
     label: str = option("", "Label", "a free text")
+    free: str = option("all", "Free", "what may change", several=("turn", "shift"))
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def form():
     parent.deleteLater()
 
 
-GIVEN = {"count": 7, "range_deg": 123.456789, "step_mm": 1e-6, "axis": "A", "flying": True, "label": "left"}
+GIVEN = {"count": 7, "range_deg": 123.456789, "step_mm": 1e-6, "axis": "A", "flying": True, "label": "left", "free": "shift"}
 
 
 def test_values_are_shown_and_kept_to_the_last_digit(form):
@@ -62,10 +63,15 @@ def test_what_the_user_does_comes_back(form):
     driving.choose(form.control("axis"), "R")
     driving.click(form.control("flying"))
     driving.type_text(form.control("label"), "night")
-    expected = {"count": 12, "range_deg": -90.5, "step_mm": 0.0002, "axis": "R", "flying": True, "label": "night"}
+    driving.click(form.control("free").findChild(qt.QCheckBox, "turn"))
+    expected = {"count": 12, "range_deg": -90.5, "step_mm": 0.0002, "axis": "R", "flying": True, "label": "night", "free": "shift"}
     assert form.values == form.heard[-1] == expected
     driving.type_text(form.control("count"), "0")
     assert form.values["count"] >= 1
+    driving.click(form.control("free").findChild(qt.QCheckBox, "shift"))
+    assert form.values["free"] == "turn"  # one is always left
+    driving.click(form.control("free").findChild(qt.QCheckBox, "shift"))
+    assert form.values["free"] == "all"
 
 
 def test_an_untouched_value_is_not_rounded_by_a_change_of_another(form):

@@ -54,7 +54,7 @@ def option_lines(described):
     from ..options import options_of
 
     for o in options_of(described):
-        choices = f" ({', '.join(o.choices)})" if o.choices else ""
+        choices = f" ({', '.join(o.choices)})" if o.choices else f" (all, or some of {', '.join(o.several)})" if o.several else ""
         yield f"    {o.name} = {o.default}{' ' + o.unit if o.unit else ''}: {o.help}{choices}"
 
 

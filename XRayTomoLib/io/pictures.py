@@ -23,15 +23,19 @@ def grey_levels(image, window=None, invert=False):
 def write_png(path, image, window=None, invert=False):
     """Writes `image` [row, col] as an 8-bit grey PNG, row 0 on top, column 0 on the left; see `grey_levels`.
 
+    image: colours [row, col, 3] as uint8 are written as they are.
+
     Raises:
         VolumeError: no picture of 2 dimensions, or the file cannot be written.
     """
-    path = Path(path)
-    if np.ndim(image) != 2 or np.size(image) == 0:
-        raise VolumeError(f"{path}: an image of shape {np.shape(image)} is no picture; expected rows x columns.")
+    path, image = Path(path), np.asarray(image)
+    is_colour = image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
+    if image.ndim != 2 and not is_colour or image.size == 0:
+        raise VolumeError(f"{path}: an image of shape {image.shape} is no picture; expected rows x columns, or rows x columns x 3 of uint8.")
     check_target(path, PICTURES)
     try:
         with quiet_itk() as sitk, replacing(path) as temporary:
-            sitk.WriteImage(sitk.GetImageFromArray(grey_levels(image, window, invert)), str(temporary))
+            levels = image if is_colour else grey_levels(image, window, invert)
+            sitk.WriteImage(sitk.GetImageFromArray(levels, isVector=is_colour), str(temporary))
     except (OSError, RuntimeError) as error:
         raise VolumeError(f"{path}: the picture cannot be written ({last_line(error)}); choose another folder.") from error

@@ -12,8 +12,9 @@ import math
 import qt
 from slicer.i18n import translate
 
-from ..options import options_of
+from ..options import ALL, named, options_of
 
+_IN_A_ROW = 3  # check boxes of an option with several names
 _LEAST_WIDTH = 64  # a number stays readable in a narrow panel
 _UNLIMITED = 1e9
 _LARGEST_INT = 2**31 - 1
@@ -107,6 +108,8 @@ class _Control:
 def _control(option, changed):
     if option.choices:
         return _choice(option, changed)
+    if option.several:
+        return _several(option, changed)
     return {bool: _check, int: _whole, float: _number, str: _text}[option.kind](option, changed)
 
 
@@ -116,6 +119,35 @@ def _choice(option, changed):
     box.addItems([translate(_CONTEXT, str(choice)) for choice in option.choices])
     box.connect("currentIndexChanged(int)", lambda index: changed(option.choices[index]))
     return _Control(box, lambda value: box.setCurrentIndex(option.choices.index(value)))
+
+
+def _several(option, changed):
+    """A check box for each name, three in a row; one at least stays checked."""
+    widget = qt.QWidget()
+    layout = qt.QGridLayout(widget)
+    layout.setContentsMargins(0, 0, 0, 0)
+    boxes = {name: qt.QCheckBox(translate(_CONTEXT, name)) for name in option.several}
+
+    def toggled(*_):
+        chosen = [name for name, box in boxes.items() if box.checked]
+        if chosen:
+            changed(ALL if len(chosen) == len(boxes) else ", ".join(chosen))
+        else:
+            show(option.several[0])
+            changed(option.several[0])
+
+    def show(text):
+        for name, box in boxes.items():
+            box.blockSignals(True)
+            box.setChecked(name in named(text, option.several))
+            box.blockSignals(False)
+
+    for number, (name, box) in enumerate(boxes.items()):
+        box.setObjectName(name)
+        box.setToolTip(_toolTip(option))
+        box.connect("toggled(bool)", toggled)
+        layout.addWidget(box, number // _IN_A_ROW, number % _IN_A_ROW)
+    return _Control(widget, show)
 
 
 def _check(option, changed):

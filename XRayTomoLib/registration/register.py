@@ -6,7 +6,7 @@ import numpy as np
 
 from ..geometry import transform_points
 from ..jobs import Step, run
-from ..options import OptionError, option, options_of
+from ..options import OptionError, named, option, options_of
 from .case import RegistrationError
 from .curve import CurvedResiduals
 from .evaluate import middle_half, mtre_mm
@@ -36,7 +36,7 @@ class RegistrationOptions:
     search_shift_mm: float = option(30.0, "Shift", "how far the start may be off along each axis", minimum=0.0, unit="mm")
     refined_starts: int = option(6, "Refined starts", "of these poses, how many are refined; fewer where they agree", minimum=1, maximum=100)
     half_turns: bool = option(False, "Half turns", "also start from the object turned by 180 deg about each of its axes")
-    free: str = option("all", "Degrees of freedom", f"what may change: all, or some of {', '.join(FREEDOMS)}, with commas")
+    free: str = option("all", "Degrees of freedom", "what may change; the others stay", several=FREEDOMS)
     grey_curve: bool = option(True, "Grey curve", "at full resolution a curve of grey levels is fitted along, for beam hardening and scatter "
                               "(Levenberg-Marquardt only)")
     finest_px: int = option(256, "Pixels", "X-rays with more pixels than this along a side are used at a coarser resolution", minimum=16)
@@ -51,16 +51,10 @@ class RegistrationOptions:
         if self.optimiser == LEVENBERG and self.similarity != "local-ncc":
             raise RegistrationError(f"levenberg-marquardt needs residuals, which '{self.similarity}' has not; take local-ncc, or one of "
                                     f"the optimisers {', '.join(OPTIMISERS)}")
-        self.freedoms()
 
     def freedoms(self):
         """Indices of the increment (w about R, A, S; t along R, A, S) that are free."""
-        if self.free.strip() == "all":
-            return list(range(6))
-        names = [name.strip() for name in self.free.split(",")]
-        if unknown := [name for name in names if name not in FREEDOMS]:
-            raise RegistrationError(f"degree of freedom '{unknown[0]}' is not known; expected all, or some of {', '.join(FREEDOMS)}")
-        return sorted({FREEDOMS.index(name) for name in names})
+        return sorted({FREEDOMS.index(name) for name in named(self.free, FREEDOMS)})
 
 
 @dataclass(frozen=True, eq=False)

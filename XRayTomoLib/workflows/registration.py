@@ -17,6 +17,7 @@ from ..registration.evaluate import middle_half, mrpe_mm, mtre_mm
 from ..registration.images import Preparation, prepare
 from ..registration.poses import checked_pose
 from ..registration.starts import pose_at_isocentre
+from .overlay import checkerboard, levels
 
 KEYS = {"ct", "attenuation", "xrays", "start", "truth", "options"}
 XRAY_KEYS = {"image", "geometry", "view", "preparation", "name"}
@@ -139,12 +140,5 @@ def write_transform(path, pose):
 
 def overlay(xray, radiograph, tiles=8):
     """Picture [rows, 3 cols] in 0..1: X-ray, radiograph, and a checkerboard of both; each normalised over the pixels that count."""
-    fixed, moving = (_levels(np.asarray(image, float), np.asarray(xray.mask)) for image in (xray.image, radiograph))
-    r, c = np.indices(fixed.shape)
-    size = max(1, max(fixed.shape) // tiles)
-    return np.concatenate([fixed, moving, np.where((r // size + c // size) % 2, fixed, moving)], 1)
-
-
-def _levels(image, mask):
-    low, high = np.percentile(image[mask], [1, 99])
-    return np.clip((image - low) / max(high - low, 1e-12), 0, 1)
+    fixed, moving = (levels(np.asarray(image, float), np.asarray(xray.mask)) for image in (xray.image, radiograph))
+    return np.concatenate([fixed, moving, checkerboard(fixed, moving, tiles)], 1)

@@ -29,7 +29,10 @@ def test_constant_picture(tmp_path):
     assert (picture(tmp_path / "p.png") == 0).all()
 
 
-@pytest.mark.parametrize(("name", "shape"), [("p.jpg", (2, 2)), ("p.png", (2, 2, 2)), ("p.png", (0, 2)), ("absent/p.png", (2, 2))])
+BAD = [("p.jpg", (2, 2)), ("p.png", (2, 2, 2)), ("p.png", (2, 2, 3)), ("p.png", (0, 2)), ("absent/p.png", (2, 2))]  # colours are uint8
+
+
+@pytest.mark.parametrize(("name", "shape"), BAD)
 def test_bad_input_leaves_nothing(tmp_path, name, shape):
     with pytest.raises(FileError):
         write_png(tmp_path / name, np.ones(shape))

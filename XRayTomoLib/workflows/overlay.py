@@ -1,0 +1,106 @@
+"""Pictures of an X-ray and a radiograph of the volume laid over each other, and a movie of them."""
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..files import FileError
+from ..io import write_png
+from ..jobs import Step
+from ..options import option
+
+XRAY, RADIOGRAPH, BLEND, CHECKERBOARD, EDGES, DIFFERENCE = "X-ray", "radiograph", "blend", "checkerboard", "edges", "difference"
+GREEN, MAGENTA, YELLOW = np.array([0.0, 1, 0]), np.array([1.0, 0, 1]), np.array([1.0, 0.85, 0])    # the first two sum to white
+EDGE_SHARE = 0.12       # of the pixels where the radiograph shows something, so many at most are edges
+FRAMES = "frame-*.png"
+NOT_COUNTED = 0.4       # brightness of pixels that do not count in the registration
+
+
+@dataclass(frozen=True)
+class OverlayOptions:
+    """What a picture of an X-ray and a radiograph shows."""
+    mode: str = option(BLEND, "Overlay", "blend: X-ray green, radiograph magenta, grey where they agree; checkerboard: squares of each in turn; "
+                       "edges: the radiograph's on the X-ray; difference: red where the radiograph is brighter, blue where the X-ray is",
+                       choices=(BLEND, CHECKERBOARD, EDGES, DIFFERENCE, XRAY, RADIOGRAPH))
+    share: float = option(0.5, "Blend", "how much of the radiograph a blend shows: 0: the X-ray alone, 1: the radiograph alone", minimum=0.0,
+                          maximum=1.0)
+    tiles: int = option(8, "Squares", "number of squares of a checkerboard along the longer side", minimum=1, maximum=1000)
+
+
+def overlay_picture(xray, radiograph, options=None):
+    """Colours [rows, cols, 3] (uint8) of a registration.XRay and a radiograph [rows, cols] of its view; pixels that do not count are dark."""
+    options, mask = options or OverlayOptions(), np.asarray(xray.mask)
+    fixed, moving = (levels(np.asarray(image, float), mask) for image in (xray.image, radiograph))
+    picture = _MAKERS[options.mode](fixed, moving, mask, options)
+    picture = picture[..., None] * np.ones(3) if picture.ndim == 2 else picture
+    return np.rint(255 * np.clip(np.where(mask[..., None], picture, NOT_COUNTED * picture), 0, 1)).astype(np.uint8)
+
+
+def levels(image, mask):
+    """The image in 0..1, from the first to the last percent of the pixels of `mask`."""
+    low, high = np.percentile(image[mask], [1, 99])
+    return np.clip((image - low) / max(high - low, 1e-12), 0, 1)
+
+
+def checkerboard(fixed, moving, tiles):
+    """Squares of two pictures of one shape in turn, `tiles` along the longer side."""
+    r, c = np.indices(fixed.shape)
+    size = max(1, max(fixed.shape) // tiles)
+    return np.where((r // size + c // size) % 2, fixed, moving)
+
+
+def edges(image):
+    """Mask of the ridges of an image's gradient: at most EDGE_SHARE of the pixels that are not black (J. Canny, IEEE PAMI 8, 1986)."""
+    from scipy import ndimage
+    smooth = ndimage.gaussian_filter(image, 1.0)
+    slope = np.stack(np.gradient(smooth))
+    size = np.hypot(*slope)
+    step = slope / np.maximum(size, 1e-12)
+    places = np.indices(image.shape)
+    ridge = np.all([size >= ndimage.map_coordinates(size, places + way * step, order=1, mode="nearest") for way in (-1, 1)], axis=0)
+    strong = size[ridge & (size > 1e-3)]
+    most = int(EDGE_SHARE * (image > 0).sum())
+    return ridge & (size > (np.partition(strong, -most)[-most] if 0 < most < len(strong) else 1e-3))
+
+
+def _blend(fixed, moving, mask, options):
+    weights = np.minimum(2 * np.array([1 - options.share, options.share]), 1)
+    return weights[0] * fixed[..., None] * GREEN + weights[1] * moving[..., None] * MAGENTA
+
+
+def _edges(fixed, moving, mask, options):
+    return np.where(edges(moving)[..., None], YELLOW, fixed[..., None])
+
+
+def _difference(fixed, moving, mask, options):
+    """Red where the radiograph is brighter after its gain and offset were fitted, blue where the X-ray is; white where both agree."""
+    a, b = moving[mask] - moving[mask].mean(), fixed[mask] - fixed[mask].mean()
+    gain = max(a @ b / max(a @ a, 1e-12), 0.0)
+    off = gain * (moving - moving[mask].mean()) - (fixed - fixed[mask].mean())
+    off = np.clip(off / (2 * fixed[mask].std() + 1e-12), -1, 1)[..., None]
+    return 1 - np.maximum(off, 0) * [0, 1, 1] - np.maximum(-off, 0) * [1, 1, 0]
+
+
+_MAKERS = {XRAY: lambda fixed, moving, mask, options: fixed, RADIOGRAPH: lambda fixed, moving, mask, options: moving, BLEND: _blend, EDGES: _edges,
+           CHECKERBOARD: lambda fixed, moving, mask, options: checkerboard(fixed, moving, options.tiles), DIFFERENCE: _difference}
+
+
+def movie_steps(folder, xray, radiographs, count, options=None):
+    """Generator of Steps that writes the overlays of `count` radiographs [rows, cols] as frame-0000.png ... into `folder`; returns their paths.
+
+    Closed before its end it takes its pictures back. Raises FileError for a folder that holds another movie.
+    """
+    folder, paths, whole = Path(folder), [], False
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.glob(FRAMES)):
+        raise FileError(f"{folder} holds the pictures of another movie; choose an empty folder")
+    try:
+        for index, radiograph in enumerate(radiographs):
+            paths.append(folder / FRAMES.replace("*", f"{index:04d}"))
+            write_png(paths[-1], overlay_picture(xray, radiograph, options))
+            yield Step(index + 1, count, None, f"picture {index + 1} of {count}")
+        whole = True
+    finally:
+        for path in () if whole else paths:
+            path.unlink(missing_ok=True)
+    return paths
