@@ -32,7 +32,8 @@ def _add_work(group):
     group.add_argument("--start", metavar="VOLUME", help="volume on the same grid from which iterations begin")
     group.add_argument("--prior", metavar="VOLUME", help="of PICCS: volume on the same grid that is known already")
     group.add_argument("--levels", type=int, default=0, metavar="N", help="coarser grids that find the start (default 0)")
-    group.add_argument("--noise", type=float, metavar="NORM", help="expected norm of the noise, for the option stop_discrepancy")
+    group.add_argument("--noise", type=float, metavar="NORM",
+                       help="norm of the noise, for the option stop_discrepancy (default: estimated from the projections)")
     group.add_argument("--water-per-mm", type=float, metavar="MU", help="write Hounsfield units: the attenuation of water in the result")
     group.add_argument("--checkpoint", metavar="FILE", help="saves the state of an iterative method here, every minute and at the end")
     group.add_argument("--resume", metavar="FILE", help="goes on from a checkpoint of the same work")

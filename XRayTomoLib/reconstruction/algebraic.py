@@ -151,8 +151,11 @@ class OSSART(Constrained):
 
 @dataclass(frozen=True)
 class SART(OSSART):
-    """OS-SART with a subset for every view (A. Andersen, A. Kak, Ultrasonic Imaging 6, 1984)."""
+    """OS-SART with a subset for every view (A. Andersen, A. Kak, Ultrasonic Imaging 6, 1984). Steps as long as those of larger subsets would
+    soon fit each view's own errors; they are short and fall."""
     TITLE = "SART"
     subsets: int = option(0, "Subsets", "a subset for every view", 0, 0)
+    relaxation: float = option(0.3, "Relaxation", "step length; stable below 2", 0.0, 2.0)
+    relaxation_fall: float = option(0.8, "Fall of relaxation", "factor on the step length after each iteration", 0.01, 1.0)
 
 

@@ -13,6 +13,7 @@ import torch
 
 from ..jobs import Step
 from ..options import option
+from .noise import noise_norm
 from .problem import Problem, ReconstructionError
 
 
@@ -22,7 +23,8 @@ class Iterative:
     iterations: int = option(20, "Iterations", "number of iterations", minimum=1, maximum=1000000)
     stop_residual: float = option(0.0, "Stop at residual", "relative residual |A x - p| / |p| that ends the iterations; 0: off", 0.0, 1.0)
     stop_change: float = option(0.0, "Stop at change", "relative change of the volume in one iteration that ends them; 0: off", 0.0, 1.0)
-    stop_discrepancy: float = option(0.0, "Stop at noise times", "ends the iterations at this factor times the noise level; 0: off", 0.0, 100.0)
+    stop_discrepancy: float = option(0.0, "Stop at noise times", "ends the iterations at this factor times the noise level, which is estimated "
+                                    "where it is not given; 0: off", 0.0, 100.0)
 
     def prepare(self, problem):
         return {}
@@ -55,25 +57,33 @@ def iterate(method, problem, state=None):
     method.check(problem)
     constants = method.prepare(problem)
     state = state if state is not None else {"iteration": 0, **method.begin(problem, constants)}
-    scale = float(problem.norm(problem.p))
+    scale, noise = float(problem.norm(problem.p)), _noise(method, problem)
     while state["iteration"] < method.iterations:
         before = state["x"].clone() if method.stop_change else None
         residual = float(method.advance(problem, constants, state))
         state["iteration"] += 1
         if not math.isfinite(residual):
             raise ReconstructionError(f"iteration {state['iteration']} left the range of numbers; lower the relaxation or the step size")
-        reason = _reason_to_stop(method, problem, state, residual, scale, before)
+        reason = _reason_to_stop(method, state, residual, residual * scale / noise if noise else math.inf, before)
         yield Step(state["iteration"], method.iterations, residual, reason, state["x"], state)
         if reason:
             break
     return state["x"]
 
 
-def _reason_to_stop(method, problem, state, residual, scale, before):
+def _noise(method, problem):
+    """The norm of the noise, where the method stops by it."""
+    if not method.stop_discrepancy or problem.noise is not None:
+        return problem.noise
+    own = torch.tensor(noise_norm(problem.p) ** 2 if problem.p.numel() else 0.0, dtype=torch.float64, device=problem.p.device)
+    return float(problem.A.processes.total(own).sqrt())
+
+
+def _reason_to_stop(method, state, residual, over_noise, before):
     """Why the iterations end here, or ""."""
     if method.stop_residual and residual <= method.stop_residual:
         return f"residual {residual:.3g} reached"
-    if method.stop_discrepancy and problem.noise is not None and residual * scale <= method.stop_discrepancy * problem.noise:
+    if method.stop_discrepancy and over_noise <= method.stop_discrepancy:
         return f"noise level reached (residual {residual:.3g})"
     if before is not None:
         change = float(torch.linalg.vector_norm(state["x"] - before) / torch.linalg.vector_norm(state["x"]).clamp_min(1e-30))

@@ -17,7 +17,7 @@ class Problem:
     support   mask of the domain: where it is False (0) x stays 0, or None
     start     volume from which iterations begin (warm start), or None for zero
     prior     volume that prior-image methods pull towards, or None
-    noise     expected norm of the noise |A x - p|, for the discrepancy principle, or None
+    noise     expected norm of the noise |A x - p|, for the discrepancy principle, or None (estimated where a method needs it)
     """
     A: object
     p: torch.Tensor

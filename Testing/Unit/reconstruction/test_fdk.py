@@ -8,7 +8,7 @@ import torch
 
 from XRayTomoLib import jobs
 from XRayTomoLib.geometry import CArm, Cylindrical, Views, circle, pose_about
-from XRayTomoLib.grids import CartesianGrid
+from XRayTomoLib.grids import CartesianGrid, shepp_logan
 from XRayTomoLib.reconstruction import ReconstructionError
 from XRayTomoLib.reconstruction.analytic import fdk
 
@@ -54,8 +54,9 @@ def test_golden_number():
     circle(ARM, 60), circle(replace(ARM, flipped=True), 60), circle(replace(ARM, in_plane_deg=7), 60), circle(ARM, 60, 10, 185 + FAN_DEG),
     circle(ARM, 60, 200, -180 - FAN_DEG), circle(replace(ARM, principal_offset_mm=(20.0, 0.0)), 120),
     circle(replace(ARM, principal_offset_mm=(-20.0, 5.0)), 120), circle(ARM, 60, isocentre_ras=(4, -6, 2)),
-    Views.concatenate([circle(ARM, 30, 0, 170), circle(ARM, 45, 175, 180)]),
-], ids=["full", "flipped", "in-plane", "short", "short backwards", "offset", "offset other side", "shifted", "uneven"])  # fmt: skip
+    Views.concatenate([circle(ARM, 30, 0, 170), circle(ARM, 45, 175, 180)]), circle(ARM, 60, 0, 270), circle(ARM, 70, 20, 400),
+], ids=["full", "flipped", "in-plane", "short", "short backwards", "offset", "offset other side", "shifted", "uneven", "over-scan",
+        "beyond a turn"])  # fmt: skip
 def test_circles(views):
     assert_is_ball(jobs.run(fdk(chords(views), views, GRID)).numpy())
 
@@ -69,6 +70,19 @@ def test_half_fan_reaches_beyond_the_shared_middle(side):
     r = distance(grid, np.zeros(3))
     assert abs(x[r < 36] - 1).max() < 0.03 and abs(x[r < 36].mean() - 1) < 2e-3
     assert abs(x[(r > 43) & (r < 46)].mean()) < 0.02
+
+
+def test_rows_that_the_object_leaves_are_continued():
+    """A detector that sees the head's middle alone: cut off rows brighten all of it, continued ones leave a tenth."""
+    head, arm = shepp_logan(), CArm(1000, 600, 1, 48, 2.0, 2.0)
+    views, grid = circle(arm, 90), CartesianGrid.centred((1, 52, 52), 1.0)
+    inside = np.linalg.norm(grid.slice_centres(0)[..., :2], axis=-1)[None] < 26
+    p, truth = torch.as_tensor(head.line_integrals(*views.rays()), dtype=torch.float32), head.voxelise(grid, 4)
+
+    def error(extend):
+        return np.linalg.norm((jobs.run(fdk(p, views, grid, extend=extend)).numpy() - truth)[inside]) / np.linalg.norm(truth[inside])
+
+    assert error(0.0) > 1 and error(1.0) < 0.2
 
 
 def test_curved_and_tilted_panels_are_the_same_scan():

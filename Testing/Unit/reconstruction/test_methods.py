@@ -15,7 +15,7 @@ from XRayTomoLib.tracing import Projector
 ARM = CArm(500, 300, 40, 48, 2.6, 2.6)
 GRID = CartesianGrid.centred((16, 32, 32), 2.0)
 FEW = {"iterations": 8}
-SLOW = {"pdhg": {"iterations": 30}, "backprojection": {}}
+SLOW = {"pdhg": {"iterations": 30}, "sart": {"iterations": 3}, "backprojection": {}}
 
 
 def ball():
