@@ -13,7 +13,7 @@ SOURCES = sorted(LIBRARY.rglob("*.py"))
 PANELS = sorted((LIBRARY / "panels").rglob("*.py"))
 
 FLOORS = {
-    "resources": 0, "files": 0, "options": 0, "jobs": 0, "counts": 0, "geometry": 0, "grids": 0,
+    "resources": 0, "files": 0, "options": 0, "jobs": 0, "counts": 0, "memory": 0, "geometry": 0, "grids": 0,
     "tracing": 1,
     "physics": 2, "reconstruction": 2, "registration": 2, "calibration": 2, "dynamics": 2, "retrieval": 2, "io": 2,
     "workflows": 3,

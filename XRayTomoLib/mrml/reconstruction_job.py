@@ -108,8 +108,8 @@ def _known(request, node):
 
 def planned(request):
     """(grid, bytes that the work needs, bytes that it may use); takes up to half a second."""
+    from ..memory import budget_bytes
     from ..reconstruction.grids import needed_bytes
-    from ..tracing.memory import budget_bytes
 
     grid = request.grid()
     return grid, needed_bytes(request.method, request.views, grid), budget_bytes()

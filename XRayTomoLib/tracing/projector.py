@@ -8,8 +8,8 @@ import torch
 
 from ..geometry import Flat
 from ..geometry.arrays import is_tensor, norm, to_numpy
+from ..memory import budget_bytes, check, plan_listed
 from . import reference
-from .memory import budget_bytes, check, plan_listed
 from .operator import LinearOperator
 from .targets import METHODS, TargetMissing
 

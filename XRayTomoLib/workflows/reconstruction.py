@@ -7,6 +7,7 @@ import torch
 
 from ..io.projections import ProjectionError
 from ..jobs import provenance, sha256_of
+from ..memory import budget_bytes
 from ..options import values_of
 from ..reconstruction import ReconstructionError, is_iterative, reconstruct
 from ..reconstruction.checkpoint import fingerprint, load_state, with_checkpoints
@@ -14,7 +15,6 @@ from ..reconstruction.corrections import Metal, metal_corrected
 from ..reconstruction.grids import automatic_grid, needed_bytes, useful_views
 from ..reconstruction.region import without_surroundings
 from ..tracing import Projector
-from ..tracing.memory import budget_bytes
 
 WATER_HU, AIR_HU = 0.0, -1000.0
 

@@ -1,16 +1,15 @@
 """`ProjectionSet`: the projections of one scan as they lie on disk, with the geometry that the scanner wrote."""
 
-import os
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ...files import FileError
 from ...geometry import Views
+from ...memory import budget_bytes, megabytes
 
 COUNTS, LINE_INTEGRAL = "counts", "line integral"
 KINDS = (COUNTS, LINE_INTEGRAL)
-SMALL_BYTES = 64 << 20
 
 
 class ProjectionError(FileError):
@@ -122,10 +121,6 @@ class ProjectionSet:
 
 def check_memory(needed, source, memory_budget_mb=None):
     """Raises ProjectionError when `needed` bytes exceed the memory planner's budget."""
-    if needed <= SMALL_BYTES and memory_budget_mb is None and "XRAYTOMO_MEMORY_MB" not in os.environ:
-        return                                  # fits anywhere, and the planner's package would bring torch
-    from ...tracing.memory import budget_bytes, megabytes
-
     budget = budget_bytes(memory_budget_mb)
     if needed > budget:
         raise ProjectionError(f"{source}: {megabytes(needed)} would have to be held in memory, the budget is {megabytes(budget)}; "
