@@ -1,9 +1,11 @@
 """Import and export of geometry files, the last part of section Trajectory."""
 
+from pathlib import Path
+
 from slicer.i18n import tr as _
 
-from ..geometry.formats import FORMATS, load_format, recognise_format
-from ..mrml import trajectory
+from ..geometry.formats import FORMATS, format_of_suffix, load_format, lost_in, recognise_format
+from ..mrml import trajectory, trajectory_display
 from ..mrml.file_hints import FileHints
 from ..mrml.stored_options import instance_from_options, read_options, write_options
 from .form import Form
@@ -42,14 +44,18 @@ class GeometryFiles:
         self._section.geometryMade()
 
     def onExport(self):
-        path = self._section.ui.exportPath.currentPath
+        node, path = self._section.parameters.scanGeometry, self._section.ui.exportPath.currentPath
         try:
-            trajectory.export_geometry(self._section.parameters.scanGeometry, path, self._format())
+            trajectory.export_geometry(node, path, self._format())
+            lost = lost_in(self._format() or format_of_suffix(Path(path)), trajectory_display.views_of(node))
         except (ValueError, OSError) as error:
             self._section.fail(error)
             return
         self._section.fail("")
-        showText(self._section.ui.trajectorySummaryLabel, _("Written to {path}").format(path=path))
+        written = _("Written to {path}").format(path=path)
+        if lost:
+            written += "\n" + _("The format has no place for: {names}").format(names=", ".join(lost))
+        showText(self._section.ui.trajectorySummaryLabel, written)
 
     def _format(self):
         return self._formats[self._section.ui.formatComboBox.currentIndex]

@@ -8,10 +8,12 @@ A module `formats/<name>.py` has
     write(path, views, **hints) only where the format can be written; what it cannot hold raises FormatError. `path` is a temporary
                 file: the registry puts the name of the real one before the message
     IS_FOLDER   True where write() gets the real path and makes a folder of it
+    KEEPS       those of `times` and `weights` that its files have a place for (default: neither)
 `fields.py` has what readers share. Hints are what a format does not carry: `shape` = (rows, cols), `pitch_mm` = one number or (column,
 row), `sdd_mm`, ...; each module's read() names its own.
 """
 import inspect
+import logging
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -19,11 +21,12 @@ from pathlib import Path
 from ...files import replacing
 from ..arrays import GeometryError
 
-__all__ = ["FORMATS", "FormatError", "hints_of", "load_format", "recognise_format", "read_geometry", "write_geometry"]
+__all__ = ["FORMATS", "FormatError", "format_of_suffix", "hints_of", "load_format", "lost_in", "recognise_format", "read_geometry", "write_geometry"]
 
 FORMATS = ("xraytomo", "rtk", "astra", "leap", "tigre", "cil", "odl", "varian_obi", "truebeam", "elekta", "nikon", "krt", "matrices",
            "nerfstudio", "mito", "nanodrr", "deepdrr", "diffdrr")
 HEAD_BYTES = 4096
+LOG = logging.getLogger(__name__)
 
 
 class FormatError(GeometryError):
@@ -61,17 +64,27 @@ def read_geometry(path, format=None, **hints):
 
 
 def write_geometry(path, views, format=None, **hints):
-    """Writes `views` to `path`, whole or not at all; `format` by default by the name's suffix."""
+    """Writes `views` to `path`, whole or not at all; `format` by default by the name's suffix. What is lost is logged."""
     path = Path(path)
-    name = format or _format_of_suffix(path)
+    name = format or format_of_suffix(path)
     module = load_format(name)
     if not hasattr(module, "write"):
         raise FormatError(f"{path}: geometries in the format '{name}' can be read, not written")
     if getattr(module, "IS_FOLDER", False):
         with _naming(path):
-            return _call(name, module.write, path, views, **hints)
-    with replacing(path) as temporary, _naming(path):
-        _call(name, module.write, temporary, views, **hints)
+            _call(name, module.write, path, views, **hints)
+    else:
+        with replacing(path) as temporary, _naming(path):
+            _call(name, module.write, temporary, views, **hints)
+    lost = lost_in(name, views)
+    if lost:
+        LOG.warning("%s: the format '%s' has no place for %s of the views; they are not in the file", path, name, " and ".join(lost))
+
+
+def lost_in(name, views):
+    """Those of `times` and `weights` that the views have and files of the format have no place for."""
+    keeps = getattr(load_format(name), "KEEPS", ())
+    return [value for value in ("times", "weights") if getattr(views, value) is not None and value not in keeps]
 
 
 @contextmanager
@@ -97,7 +110,8 @@ def _call(name, function, *given, **hints):
     return function(*given, **hints)
 
 
-def _format_of_suffix(path):
+def format_of_suffix(path):
+    """Name of the format in which a file of this name is written."""
     known = [(len(suffix), name) for name in FORMATS for suffix in load_format(name).SUFFIXES if path.name.lower().endswith(suffix)]
     if known:
         longest = max(length for length, _ in known)

@@ -59,6 +59,8 @@ def _views(fields):
     kind = fields.choice("cil", KINDS)
     cols, rows = (Fields(fields.where, {"num_pixels": n}).count("num_pixels") for n in fields.array("num_pixels", (2,)).tolist())
     size = fields.array("pixel_size", (2,))
+    if not (size > 0).all():
+        raise FormatError(f"{fields.where}: 'pixel_size' = {size.tolist()}; expected lengths above 0 mm")
     origin = fields.choice("origin", _ORIGINS, "bottom-left")
     signs = (-1 if "right" in origin else 1), (-1 if "top" in origin else 1)
     first, centre, x, y = _flex(fields) if kind == "Cone3D_Flex" else _turned(fields, kind)
@@ -70,6 +72,9 @@ def _views(fields):
 def _flex(fields):
     first, centre, x, y = (fields.array(f"{name}_set", (None, 3)) for name in
                            ("source_position", "detector_position", "detector_direction_x", "detector_direction_y"))
+    if not len(first) == len(centre) == len(x) == len(y):
+        raise FormatError(f"{fields.where}: the four '..._set' have {len(first)}, {len(centre)}, {len(x)} and {len(y)} rows; "
+                          "expected one row a view in each")
     volume = fields.array("volume_centre_position", (3,), np.zeros(3))
     return first - volume, centre - volume, _units(fields, "detector_direction_x_set", x), _units(fields, "detector_direction_y_set", y)
 

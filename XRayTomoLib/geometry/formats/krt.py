@@ -19,6 +19,7 @@ from .fields import finite, keys_of, read_object, read_text
 
 TITLE = "Camera calibration K, R, t (OpenCV, XMALab)"
 SUFFIXES = (".krt.txt", ".krt.json")
+_LEAST_FOCAL = 1e-12     # of K's largest number: where focal lengths are smaller, K has no inverse in float64
 SECTIONS = {"image size": (1, 2), "camera matrix": (3, 3), "rotation": (3, 3), "translation": (3, 1)}
 
 
@@ -66,7 +67,7 @@ def write(path, views):
 def _views(where, camera, sdd_mm, pitch_mm, shape, unit_mm):
     k, rotation, t, size, own_sdd = camera
     check_rotations(where, rotation)
-    if not (abs(k[2] - [0, 0, 1]).max() < 1e-9 and k[1, 0] == 0 and k[0, 0] * k[1, 1] != 0):
+    if not (abs(k[2] - [0, 0, 1]).max() < 1e-9 and k[1, 0] == 0 and min(abs(k[0, 0]), abs(k[1, 1])) > _LEAST_FOCAL * abs(k).max()):
         raise FormatError(f"{where}: the camera matrix K must be upper triangular with 1 at its end and focal lengths other than 0")
     if not (np.isfinite(unit_mm) and unit_mm > 0):
         raise FormatError(f"{where}: unit_mm = {unit_mm}; expected a length above 0 mm")

@@ -10,6 +10,7 @@ A frame may have K poses (a picture blurred by motion during its exposure, I = s
 Written files have the further key `sdd`, the distance from source to detector in scene units, which rays alone do not tell.
 """
 import json
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,8 @@ from .fields import keys_of, read_object
 
 TITLE = "nerfstudio transforms.json"
 SUFFIXES = ("transforms.json",)
+KEEPS = ("times", "weights")
+LOG = logging.getLogger(__name__)
 PINHOLES = ("OPENCV", "PINHOLE", "SIMPLE_PINHOLE", "PERSPECTIVE")
 DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 _OPENGL = np.array([1.0, -1.0, -1.0])        # OpenCV's camera axes in OpenGL's
@@ -42,8 +45,14 @@ def recognise(path, head):
 
 def read(path, unit_mm=1.0, sdd_mm=None, pitch_mm=None, shape=None):
     """Views, one a pose. unit_mm: mm in a scene unit; sdd_mm or pitch_mm: where the detector lies (see cameras.py; default: the file's
-    `sdd`); shape = (rows, cols) where the file has no w and h."""
-    return read_frames(path, unit_mm, sdd_mm, pitch_mm, shape).views
+    `sdd`); shape = (rows, cols) where the file has no w and h. What `read_frames` tells beyond the views is logged."""
+    frames = read_frames(path, unit_mm, sdd_mm, pitch_mm, shape)
+    if len(frames.files) < len(frames.views):
+        LOG.warning("%s: %d pictures of several poses each are read as %d views; read_frames tells which belong together",
+                    path, len(frames.files), len(frames.views))
+    if frames.flat_field is not None:
+        LOG.warning("%s: the flat field's transmission, %g, is no part of the geometry; read_frames gives it", path, frames.flat_field)
+    return frames.views
 
 
 def read_frames(path, unit_mm=1.0, sdd_mm=None, pitch_mm=None, shape=None):
@@ -93,7 +102,8 @@ def write(path, views, unit_mm=1.0, frame=None, files=None, flat_field=None):
 def _poses(document, frame, unit_mm, sdd_mm, pitch_mm, shape):
     """Views of one frame."""
     def inner(name, default=None):
-        return frame.number(name, document.number(name, default, positive=name != "cx" and name != "cy"))
+        positive = name not in ("cx", "cy")
+        return frame.number(name, document.number(name, default, positive), positive)
     several = _depth(frame.get("transform_matrix")) == 3
     pose = frame.array("transform_matrix", (None, 4, 4) if several else (4, 4)).reshape(-1, 4, 4)
     check_rotations(frame.where, pose[:, :3, :3], "transform_matrix")

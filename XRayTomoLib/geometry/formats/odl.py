@@ -2,22 +2,26 @@
 
 {"odl": "ConeBeamGeometry", "angles": [rad, ...], "dpart": {"min_pt": [u, v], "max_pt": [u, v], "shape": [columns, rows]},
  "src_radius": 500, "det_radius": 300, "pitch": 0, "axis": [0, 0, 1], "src_to_det_init": [0, 1, 0],
- "det_axes_init": [[1, 0, 0], [0, 0, 1]], "offset_along_axis": 0, "translation": [0, 0, 0], "src_shifts": [[s1, s2, s3], ...],
- "det_shifts": [...]}; shifts are the values of src_shift_func and det_shift_func, one row for all views or one for each.
+ "det_axes_init": [[1, 0, 0], [0, 0, 1]], "det_curvature_radius": null, "offset_along_axis": 0, "translation": [0, 0, 0],
+ "src_shifts": [[s1, s2, s3], ...], "det_shifts": [...]}; shifts are the values of src_shift_func and det_shift_func, one row for all
+views or one for each.
 "Parallel3dAxisGeometry" has det_pos_init (also the direction of its rays) in place of the radii and src_to_det_init.
 
 Frame: ODL's x, y, z are R, A, S in mm. With e = src_to_det_init and R the rotation by the angle about the axis (right hand):
     source = translation + R (-src_radius e + s1 (-e) + s2 e x axis) + (s3 + offset_along_axis + pitch angle / (2 pi)) axis
     detector = translation + R (det_radius e + s1 e + s2 (-e) x axis) + (s3 + offset_along_axis + pitch angle / (2 pi)) axis
-and column and row run along R det_axes_init. Pixels are the cells of dpart. Curved detectors are not read.
-Formulas: ODL's documentation of ConeBeamGeometry and Parallel3dAxisGeometry.
+and column and row run along R det_axes_init = (a, b). Pixels are the cells of dpart. det_curvature_radius [r, null] is a cylinder, on
+which dpart counts radians and mm, [r, r] a sphere, on which it counts radians; cone beams alone have them. Both touch the plane in
+dpart's zero and are bent towards a x b: the cylinder's point is r sin(phi) a + h b + r (1 - cos phi) a x b, the sphere's
+r sin(phi) cos(theta) a + r sin(theta) b + r (1 - cos(phi) cos(theta)) a x b.
+Formulas: ODL's documentation of ConeBeamGeometry, Parallel3dAxisGeometry, CylindricalDetector and SphericalDetector.
 """
 import json
 
 import numpy as np
 
 from ..arrays import norm, to_numpy, unit
-from ..detectors import Flat
+from ..detectors import Cylindrical, Flat, Spherical
 from ..pose import rotation_from_vector
 from ..views import Views
 from . import FormatError
@@ -40,12 +44,17 @@ def read(path):
 
 
 def write(path, views):
-    """Writes flat views whose detector keeps its direction but for a rotation about S; sources and detectors may be anywhere (shifts).
+    """Writes views whose detector keeps its direction but for a rotation about S; sources and detectors may be anywhere (shifts).
 
     One pixel pitch is needed; times and weights are lost, and the depth of a parallel beam's detector before the axis.
     """
-    if not isinstance(views.surface, Flat):
-        raise FormatError(f"only flat ODL detectors are written, not a {type(views.surface).__name__}")
+    curved = isinstance(views.surface, (Cylindrical, Spherical)) and views.source is not None
+    if not curved and not isinstance(views.surface, Flat):
+        raise FormatError(f"ODL has flat detectors, and cylinders and spheres of cone beams; not a {type(views.surface).__name__} of "
+                          f"{'parallel rays' if views.source is None else 'a cone beam'}")
+    if curved and (views.surface.radius_mm * views.handedness >= 0).any():
+        raise FormatError("ODL's curved detectors are bent towards u x v, these are bent the other way in some view; write views.flipped(), and "
+                          "mirror the pictures left to right")
     document = _parallel_document(views) if views.source is None else _cone_document(views)
     document = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in document.items()}
     if not same_views(_views(Fields("ODL", document)), views):
@@ -56,8 +65,6 @@ def write(path, views):
 
 def _views(fields):
     kind = fields.choice("odl", KINDS)
-    if fields.get("det_curvature_radius", None) is not None:
-        raise FormatError(f"{fields.where}: 'det_curvature_radius': curved ODL detectors cannot be read; give a flat one")
     angles = fields.array("angles", (None,))
     if not len(angles):
         raise FormatError(f"{fields.where}: 'angles' is empty")
@@ -68,7 +75,8 @@ def _views(fields):
                 raise FormatError(f"{fields.where}: '{name}' is missing; it is needed where the axis is not (0, 0, 1)")
     turn = rotation_from_vector(angles[:, None] * axis)
     u, v = np.einsum("nij,kj->kni", turn, unit(fields.array("det_axes_init", (2, 3), _DETECTOR)))
-    low, cell, (cols, rows) = _cells(fields)
+    radii = _radii(fields, kind, u, v)
+    low, cell, (cols, rows) = _cells(fields, np.where(radii > 0, radii, 1.0))
     origin_of = low[0] * u + low[1] * v
     translation = fields.array("translation", (3,), np.zeros(3))
     if kind == "Parallel3dAxisGeometry":
@@ -77,7 +85,8 @@ def _views(fields):
         centre = np.einsum("nij,j->ni", turn, ahead) + translation
     else:
         beam, centre = _cone(fields, angles, turn, axis, translation)
-    return Views(**beam, origin=centre + origin_of, u=cell[0] * u, v=cell[1] * v, shape=(rows, cols))
+    views = Views(**beam, origin=centre + origin_of, u=cell[0] * u, v=cell[1] * v, shape=(rows, cols))
+    return views.with_surface(_surface(fields, radii, -low / cell, views)) if radii.any() else views
 
 
 def _cone(fields, angles, turn, axis, translation):
@@ -95,15 +104,38 @@ def _cone(fields, angles, turn, axis, translation):
     return {"source": places[0]}, places[1]
 
 
-def _cells(fields):
-    """(centre of the first cell, cell sides, (columns, rows)) of dpart; u comes first."""
+def _radii(fields, kind, u, v):
+    """Radii [2] of the detector's curvature along columns and rows; 0 is straight."""
+    value = fields.get("det_curvature_radius", None)
+    if value is None:
+        return np.zeros(2)
+    if kind != "ConeBeamGeometry" or not isinstance(value, list) or len(value) != 2:
+        raise FormatError(f"{fields.where}: 'det_curvature_radius' = {str(value)[:60]}; expected [radius, null] or [radius, radius] of a cone beam")
+    radii = np.array([Fields(fields.where, {"det_curvature_radius": r}).number("det_curvature_radius", 0.0, positive=True) for r in value])
+    if radii[1] not in (0, radii[0]) or not radii[0]:
+        raise FormatError(f"{fields.where}: 'det_curvature_radius' = {value}; expected [radius, null] (a cylinder) or twice the same (a sphere)")
+    if abs((u * v).sum(-1)).max() > 1e-9:
+        raise FormatError(f"{fields.where}: 'det_axes_init' are not at a right angle, as a curved detector needs them")
+    return radii
+
+
+def _surface(fields, radii, apex, views):
+    """The surface that touches the plane in the pixel `apex` (column, row); ODL bends it towards u x v, be the source there or not."""
+    if (views.handedness != views.handedness[0]).any() or not views.handedness[0]:
+        raise FormatError(f"{fields.where}: the source changes sides of the curved detector; split the geometry")
+    radius = -views.handedness[0] * radii[0]
+    return Spherical(radius, (apex[1], apex[0])) if radii[1] else Cylindrical(radius, apex[0])
+
+
+def _cells(fields, unit_mm):
+    """(centre of the first cell, cell sides, (columns, rows)) of dpart, whose numbers count `unit_mm` [2]; u comes first."""
     part = Fields(f"{fields.where}: dpart", fields.get("dpart"))
     low, high = part.array("min_pt", (2,)), part.array("max_pt", (2,))
     shape = [Fields(part.where, {"shape": n}).count("shape") for n in part.array("shape", (2,)).tolist()]
     cell = (high - low) / shape
     if not (cell > 0).all():
         raise FormatError(f"{part.where}: 'max_pt' {high.tolist()} must lie above 'min_pt' {low.tolist()}")
-    return low + cell / 2, cell, shape
+    return unit_mm * (low + cell / 2), unit_mm * cell, shape
 
 
 def _direction(fields, name, default):
@@ -115,17 +147,35 @@ def _direction(fields, name, default):
 
 def _common(views, kind):
     u, v = to_numpy(views.u), to_numpy(views.v)
-    half = [n * norm(a[0]) / 2 for n, a in zip(views.shape[::-1], (u, v))]
+    curvature, apex = _curvature(views), _apex(views)
+    cell = np.array([norm(u)[0], norm(v)[0]]) / [radius or 1.0 for radius in curvature]
     flat = u if norm(u[0, :2]) > norm(v[0, :2]) else v
     angles = np.unwrap(np.arctan2(flat[:, 1], flat[:, 0]))
     return {"odl": kind, "angles": angles - angles[0], "axis": _AXIS, "det_axes_init": np.stack([unit(u)[0], unit(v)[0]]),
-            "dpart": {"min_pt": [-h for h in half], "max_pt": half, "shape": list(views.shape[::-1])}}
+            "det_curvature_radius": curvature if any(curvature) else None,
+            "dpart": {"min_pt": (cell * (-0.5 - apex)).tolist(), "max_pt": (cell * (np.array(views.shape[::-1]) - 0.5 - apex)).tolist(),
+                      "shape": list(views.shape[::-1])}}
+
+
+def _curvature(views):
+    """ODL's radii along columns and rows; None is straight."""
+    radius = abs(getattr(views.surface, "radius_mm", 0.0)) or None
+    return [radius, radius if isinstance(views.surface, Spherical) else None]
+
+
+def _apex(views):
+    """Pixel (column, row) that lies in dpart's zero: where a curved detector touches its plane, else the middle."""
+    surface, (rows, cols) = views.surface, views.shape
+    if isinstance(surface, Spherical):
+        return np.array(surface.apex[::-1])
+    return np.array([surface.apex_col if isinstance(surface, Cylindrical) else (cols - 1) / 2, (rows - 1) / 2])
 
 
 def _cone_document(views):
     document = _common(views, "ConeBeamGeometry")
     back = rotation_from_vector(-document["angles"][:, None] * _AXIS)
-    source, centre = (np.einsum("nij,nj->ni", back, to_numpy(a)) for a in (views.source, views.centre))
+    touched = views.origin + _apex(views)[0] * views.u + _apex(views)[1] * views.v
+    source, centre = (np.einsum("nij,nj->ni", back, to_numpy(a)) for a in (views.source, touched))
     e = np.append((centre - source)[0, :2], 0.0)
     e = e / norm(e) if norm(e) > 0 else _AHEAD
     radii = max(-source[0] @ e, 0.0), max(centre[0] @ e, 0.0)

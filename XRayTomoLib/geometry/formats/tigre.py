@@ -16,7 +16,7 @@ from ..arrays import norm, to_numpy, unit
 from ..detectors import Flat
 from ..views import Views
 from . import FormatError
-from .fields import Fields, finite, keys_of, read_object
+from .fields import MOST_BYTES, Fields, finite, keys_of, read_object
 from .mat5 import read_mat5
 
 TITLE = "TIGRE geometry"
@@ -26,8 +26,14 @@ _ORDERED = ("nDetector", "dDetector", "sDetector", "offDetector", "offOrigin")
 
 
 def recognise(path, head):
-    """JSON by its names; a MATLAB file, which names may lie packed in, has to be named with `format`."""
-    return {"DSD", "DSO"} <= keys_of(head)
+    """JSON by its names, a MATLAB file by its variables (which may lie packed in it)."""
+    if not head.startswith(_MATLAB):
+        return {"DSD", "DSO"} <= keys_of(head)
+    try:
+        fields = _matlab(path)
+    except FormatError:
+        return False
+    return "DSD" in fields and "DSO" in fields
 
 
 def read(path, angles=None):
@@ -39,6 +45,8 @@ def read(path, angles=None):
     shape = tuple(_whole(fields, "nDetector"))
     pitch = fields.array("dDetector", (2,), None)
     pitch = fields.array("sDetector", (2,)) / shape if pitch is None else pitch
+    if not (pitch > 0).all():
+        raise FormatError(f"{fields.where}: 'dDetector' (or 'sDetector' / 'nDetector') is {pitch.tolist()}; expected lengths above 0 mm")
     turns = _angles(fields, angles)
     dsd, dso = (_spread(fields, name, 1, len(turns)) for name in ("DSD", "DSO"))
     detector, origin, turned, cor = (_spread(fields, name, size, len(turns), [0.0] * size) for name, size in
@@ -121,7 +129,7 @@ def _whole(fields, name):
 
 def _matlab(path):
     """A MATLAB file's structure `geo` (or its variables) in Python's order; one column a view becomes one row."""
-    found = read_mat5(path)
+    found = read_mat5(path, MOST_BYTES)
     values = dict(found["geo"]) if isinstance(found.get("geo"), dict) else dict(found)
     values |= {"angles": found["angles"]} if "angles" in found else {}
     for name, value in values.items():

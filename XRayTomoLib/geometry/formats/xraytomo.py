@@ -18,6 +18,7 @@ from .fields import Fields, read_text
 
 TITLE = "XRayTomo geometry"
 SUFFIXES = (".json",)
+KEEPS = ("times", "weights")
 FORMAT = "xraytomo-geometry"
 VERSION = 2
 _READ = (1, 2)

@@ -72,11 +72,11 @@ def _header(file, at, path):
 
 def _layout(header, path):
     if header.get("compression", "none").lower() not in ("none", "nocompression", ""):
-        raise ProjectionError(f"{path}: the EDF image is compressed ({header['compression']}); store it uncompressed.")
+        raise ProjectionError(f"{path}: the EDF image is compressed ({header['compression'][:40]!r}); store it uncompressed.")
     kind = DTYPES.get(_required(header, "datatype", path).replace("_", "").lower())
     order = ORDERS.get(header.get("byteorder", "LowByteFirst").lower())
     if kind is None or order is None:
-        raise ProjectionError(f"{path}: DataType '{header['datatype']}' with ByteOrder '{header.get('byteorder')}' is not known; "
+        raise ProjectionError(f"{path}: DataType {header['datatype'][:40]!r} with ByteOrder {header.get('byteorder', '')[:40]!r} is not known; "
                               f"expected for example UnsignedShort or FloatValue, LowByteFirst or HighByteFirst.")
     shape = tuple(_integer(header, key, path) for key in ("dim_2", "dim_1"))
     if "dim_3" in header and _integer(header, "dim_3", path) != 1:

@@ -7,15 +7,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from XRayTomoLib.geometry import GeometryError, Spherical, Views, carm
+from XRayTomoLib.geometry import GeometryError, Views, carm
 from XRayTomoLib.geometry.formats import read_geometry, recognise_format, write_geometry
 from XRayTomoLib.geometry.trajectories import Helix
 
-from .cases import assert_same, damaged, radiographs, refused, round_trip, sheared, survives
+from .cases import assert_same, damaged, free_pixels, radiographs, refused, round_trip, sheared, survives
 
 PANEL = {"num_pixels": [6, 4], "pixel_size": [0.8, 1.5]}
 CONE = {"cil": "Cone3D", "source_position": [1, -500, 2], "detector_position": [3, 300, -1], "rotation_axis_position": [5, 6, 7],
         "angles": [0, 30, 100], "initial_angle": 10, **PANEL}  # fmt: skip
+FLEX = {"cil": "Cone3D_Flex", "source_position_set": [[0, -500, 0]] * 2, "detector_position_set": [[0, 300, 0], [1, 300, 0]],
+        "detector_direction_x_set": [[2, 0, 0]] * 2, "detector_direction_y_set": [[0, 0, 1]] * 2, "volume_centre_position": [1, 2, 3],
+        **PANEL}  # fmt: skip
 ODL = {"odl": "ConeBeamGeometry", "angles": [0.0, np.pi / 2, 4.0], "dpart": {"min_pt": [-1, -2], "max_pt": [2, 3], "shape": [6, 4]},
        "src_radius": 5.0, "det_radius": 10.0, "pitch": 2.0}  # fmt: skip
 
@@ -72,10 +75,7 @@ def test_cil_parallel(tmp_path):
 
 
 def test_cil_flex_is_centred_on_the_volume(tmp_path):
-    document = {"cil": "Cone3D_Flex", "source_position_set": [[0, -500, 0]] * 2, "detector_position_set": [[0, 300, 0], [1, 300, 0]],
-                "detector_direction_x_set": [[2, 0, 0]] * 2, "detector_direction_y_set": [[0, 0, 1]] * 2,
-                "volume_centre_position": [1, 2, 3], **PANEL}
-    views = read_geometry(saved(tmp_path / "f.json", document))
+    views = read_geometry(saved(tmp_path / "f.json", FLEX))
     np.testing.assert_allclose(views.source[0], [-1, -502, -3])
     np.testing.assert_allclose(views.centre[1], [0, 298, -3])
     np.testing.assert_allclose(views.u[0], [0.8, 0, 0])
@@ -136,9 +136,30 @@ def test_a_helix_keeps_its_pitch_in_odl(tmp_path):
     np.testing.assert_allclose(document["src_shifts"], 0, atol=1e-9)
 
 
+@pytest.mark.parametrize("sphere", [False, True])
+def test_odl_curved_detectors(tmp_path, sphere):
+    """Pixels by the formulas of ODL's CylindricalDetector and SphericalDetector, for axes a = x, b = z; a x b = -y is the source's side."""
+    radius = 12.0
+    dpart = {"min_pt": [-0.3, -0.2 if sphere else -2], "max_pt": [0.5, 0.4 if sphere else 3], "shape": [6, 4]}
+    curved = ODL | {"dpart": dpart, "det_curvature_radius": [radius, radius if sphere else None]}
+    views = read_geometry(saved(tmp_path / "o.json", curved))
+    low, high, shape = (np.array(dpart[name]) for name in ("min_pt", "max_pt", "shape"))
+    phi, second = (low[i] + (np.arange(shape[i]) + 0.5) * (high[i] - low[i]) / shape[i] for i in (0, 1))
+    c, second = np.meshgrid(phi, second)
+    theta = second if sphere else 0 * second
+    up = radius * np.sin(theta) if sphere else second
+    local = np.stack([radius * np.sin(c) * np.cos(theta), 10 - radius * (1 - np.cos(c) * np.cos(theta)), up], -1)
+    for i, angle in enumerate(ODL["angles"]):
+        np.testing.assert_allclose(views.rays()[1][i], local @ rz(angle).T + [0, 0, 2 * angle / (2 * np.pi)], atol=1e-9)
+    again = round_trip(tmp_path / "again.odl.json", views)
+    assert_same(again, views)
+    with pytest.raises(GeometryError, match="bent towards u x v"):
+        write_geometry(tmp_path / "no.odl.json", views.flipped())
+
+
 # -- both
 @pytest.mark.parametrize("name", ["cil", "odl"])
-@pytest.mark.parametrize(("views", "word"), [(sheared(0), "pitch"), (replace(radiographs(0), surface=Spherical(900.0, (2.0, 3.0))), "Spherical"),
+@pytest.mark.parametrize(("views", "word"), [(sheared(0), "pitch"), (free_pixels(0), "FreePixels"),
                                              (radiographs(0, parallel=True), "parallel")])
 def test_what_they_cannot_hold_is_refused(tmp_path, name, views, word):
     with pytest.raises(GeometryError, match=word):
@@ -153,8 +174,14 @@ def test_what_they_cannot_hold_is_refused(tmp_path, name, views, word):
      (CONE | {"num_pixels": [6.5, 1]}, ("num_pixels",)),
      (CONE | {"pixel_size": [0.1, float("inf")]}, ("pixel_size", "finite")), (CONE | {"rotation_axis_direction": [0, 0, 0]}, ("length 0",)),
      (CONE | {"angle_unit": "turn"}, ("angle_unit",)), (CONE | {"cil": "Cone3D_Flex"}, ("source_position_set",)),
+     (CONE | {"pixel_size": [0.1, -0.2]}, ("pixel_size", "above 0")),
+     (FLEX | {"detector_position_set": [[0, 300, 0]] * 3}, ("2, 3, 2 and 2 rows",)),
      (ODL | {"dpart": {"min_pt": [1, 1], "max_pt": [0, 2], "shape": [3, 4]}}, ("max_pt",)), (ODL | {"dpart": 3}, ("dpart",)),
-     (ODL | {"dpart": None}, ("dpart", "missing")), (ODL | {"det_curvature_radius": [3, None]}, ("det_curvature_radius",)),
+     (ODL | {"dpart": None}, ("dpart", "missing")), (ODL | {"det_curvature_radius": 3}, ("det_curvature_radius", "[radius, null]")),
+     (ODL | {"det_curvature_radius": [3, 4]}, ("a sphere",)), (ODL | {"det_curvature_radius": [None, 3]}, ("a cylinder",)),
+     (ODL | {"det_curvature_radius": [-3, None]}, ("above 0",)),
+     (ODL | {"det_curvature_radius": [3, None], "odl": "Parallel3dAxisGeometry"}, ("cone beam",)),
+     (ODL | {"det_curvature_radius": [3, None], "det_axes_init": [[1, 0, 0], [1, 0, 1]]}, ("right angle",)),
      (ODL | {"axis": [0, 0, 0]}, ("axis",)), (ODL | {"axis": [1, 0, 0]}, ("det_axes_init",)),
      (ODL | {"src_shifts": [[1, 2, 3]] * 2}, ("src_shifts",)),
      (ODL | {"src_radius": None}, ("src_radius", "missing")), (ODL | {"angles": [[1]]}, ("angles",)), (ODL | {"odl": 3}, ("odl",))],

@@ -135,6 +135,7 @@ def test_text_round_trip(tmp_path):
 
 @pytest.mark.parametrize("changes, words", [
     ({"K": None}, ["cameras[1]", "'K'", "missing"]), ({"K": [[1, 2], [3, 4]]}, ["'K'"]), ({"K": [[0, 0, 0], [0, 1, 0], [0, 0, 1]]}, ["focal"]),
+    ({"K": [[600, 1e59, 0], [0, 500, 0], [0, 0, 1]]}, ["focal"]),
     ({"R": (-np.eye(3)).tolist()}, ["reflection"]), ({"R": (2 * np.eye(3)).tolist()}, ["no rotation"]), ({"t": [1, 2]}, ["'t'"]),
     ({"t": [1, 2, float("nan")]}, ["'t'", "finite"]), ({"t": ["1", "2", "3"]}, ["'t'", "numbers"]), ({"distortion": [0.1, 0]}, ["undistort"]),
     ({"image_size": [0, 5]}, ["shape"]), ({"image_size": [1e12, 5]}, ["shape"]), ({"image_size": None}, ["shape"]), ({"sdd_mm": -4}, ["sdd_mm"]),

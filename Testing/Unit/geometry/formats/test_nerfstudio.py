@@ -51,6 +51,11 @@ def project(points, inner=INNER):
     return np.stack(out)
 
 
+def test_read_says_what_only_read_frames_tells(tmp_path, caplog):
+    nerfstudio.read(saved(tmp_path / "transforms.json"), sdd_mm=400.0)
+    assert "2 pictures" in caplog.text and "as 3 views" in caplog.text and "0.9" in caplog.text
+
+
 def test_rays_times_weights_and_pictures(tmp_path):
     path = saved(tmp_path / "transforms_00_to_05.json")
     assert recognise_format(path) == "nerfstudio"
@@ -110,7 +115,8 @@ def test_what_cannot_be_written(tmp_path):
     (dict(frame={"transform_matrix": [[1, 2], [3, 4]]}), ["frames[0]", "transform_matrix"]), (dict(frame={"transform_matrix": None}), ["missing"]),
     (dict(frame={"transform_matrix": np.diag([1, 1, -1, 1]).tolist()}), ["reflection"]), (dict(frame={"transform_matrix": []}), ["transform_matrix"]),
     (dict(frame={"time": [0, 1]}), ["'time'"]), (dict(frame={"time": None}), ["no time"]), (dict(frame={"camera_weights": "a"}), ["camera_weights"]),
-    (dict(frame={"w": 10}), ["equal sizes"]), (dict(fl_x=0.0), ["'fl_x'"]), (dict(fl_x=None, camera_angle_x=None), ["fl_x"]),
+    (dict(frame={"w": 10}), ["equal sizes"]), (dict(fl_x=0.0), ["'fl_x'"]), (dict(frame={"fl_x": 0}), ["frames[0]", "'fl_x'"]),
+    (dict(fl_x=None, camera_angle_x=None), ["fl_x"]),
     (dict(k1=0.1), ["undistort"]),
     (dict(camera_model="EQUIRECTANGULAR"), ["camera_model"]), (dict(w=None), ["shape"]), (dict(w=10**9), ["'w'"]),
     (dict(frame={"transform_matrix": [[[1, 2], [3]]]}), ["transform_matrix"]), (dict(cx=float("inf")), ["'cx'"]),

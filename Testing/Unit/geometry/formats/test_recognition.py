@@ -1,4 +1,6 @@
 """What all formats promise: files are recognised as what they are, and bytes that are nothing are refused."""
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from Unit.geometry.importer_kit import assert_same_views
 
 from XRayTomoLib.geometry import GeometryError, Views
-from XRayTomoLib.geometry.formats import FORMATS, FormatError, load_format, read_geometry, recognise_format, write_geometry
+from XRayTomoLib.geometry.formats import FORMATS, FormatError, load_format, lost_in, read_geometry, recognise_format, write_geometry
 
 CIRCLE = np.linspace(0, 5, 7)
 X, Y = (np.stack([a, b, 0 * a], 1) for a, b in ((np.cos(CIRCLE), np.sin(CIRCLE)), (-np.sin(CIRCLE), np.cos(CIRCLE))))
@@ -31,6 +33,17 @@ def test_written_files_are_recognised_and_read_back(tmp_path, name):
     assert recognise_format(path) == name
     if name in HINTS:
         assert_same_views(read_geometry(path, **HINTS[name]), views)
+
+
+@pytest.mark.parametrize("name", WRITABLE)
+def test_times_and_weights_are_kept_or_said_to_be_lost(tmp_path, name, caplog):
+    views = replace(FACING.flipped() if name == "nerfstudio" else FACING, times=CIRCLE, weights=1 + CIRCLE)
+    path = tmp_path / f"g{load_format(name).SUFFIXES[-1]}"
+    write_geometry(path, views, name)
+    lost = lost_in(name, views)
+    assert len(caplog.records) == bool(lost) and all(word in caplog.text for word in lost)
+    if not lost:
+        assert_same_views(read_geometry(path, name), views)
 
 
 @pytest.mark.parametrize("name", ["krt", "matrices", "nerfstudio", "mito", "nanodrr", "deepdrr", "diffdrr"])

@@ -84,7 +84,11 @@ def test_matlab_files(tmp_path, per_view):
     matlab = {k: v if k == "DSD" else v if k == "COR" else v.T for k, v in matlab.items()}
     for compress in (False, True):
         scipy_io.savemat(tmp_path / "geo.mat", {"geo": matlab, "angles": np.array(GEO["angles"]).T}, do_compression=compress)
-        assert_same(read_geometry(tmp_path / "geo.mat", "tigre"), expected, atol=1e-12)
+        assert recognise_format(tmp_path / "geo.mat") == "tigre"
+        assert_same(read_geometry(tmp_path / "geo.mat"), expected, atol=1e-12)
+    scipy_io.savemat(tmp_path / "other.mat", {"CtDataFull": {"sinogram": np.zeros((2, 3))}})
+    with pytest.raises(GeometryError, match="not recognised"):
+        recognise_format(tmp_path / "other.mat")
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -119,7 +123,7 @@ def test_what_tigre_cannot_hold_is_refused(tmp_path, views, word):
      ({"DSD": [1, 2]}, ("DSD", "2 rows for 3 angles")), ({"offOrigin": [1, 2]}, ("offOrigin",)), ({"nDetector": [4, 1e9]}, ("nDetector",)),
      ({"nDetector": [4.5, 6]}, ("nDetector",)), ({"mode": "fan"}, ("mode", "fan")), ({"angles": [[1, 2]] * 3}, ("angles",)),
      ({"angles": []}, ("angles",)), ({"dDetector": None, "sDetector": None}, ("sDetector",)), ({"rotDetector": [[0, 0, 0]] * 2}, ("rotDetector",)),
-     ({"dDetector": [0, 1]}, ("span no detector",))],
+     ({"dDetector": [0, 1]}, ("dDetector", "above 0"))],
 )  # fmt: skip
 def test_broken_files(tmp_path, change, words):
     refused(tmp_path / "geo.json", json.dumps(GEO | change), *words, format="tigre")

@@ -73,7 +73,7 @@ def test_edf_pixels(tmp_path, dtype, order):
     (b"Dim_1 = 5", b"Dim_1 = x", "dim_1 = 'x'"),
     (b"Dim_2 = 4 ;", b"", "lacks 'dim_2'"),
     (b"Dim_2 = 4", b"Dim_2 = 999999999", "ends at byte"),
-    (b"UnsignedShort", b"UnsignedOther", "DataType 'UnsignedOther'"),
+    (b"UnsignedShort", b"UnsignedOther", "DataType 'UnsignedOther'"), (b"UnsignedShort ;", b"Unsigned\nOther ;", r"DataType 'Unsigned\\nOther'"),
     (b"HeaderID = EH:000001:000000:000000 ;", b"COMPRESSION = Gzip ;", "is compressed"),
     (b"}\n", b"  ", "no EDF header|ends at byte"),       # a pixel may look like the end of the header
 ])  # fmt: skip
