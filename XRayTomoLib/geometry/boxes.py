@@ -70,6 +70,14 @@ class OrientedBox:
         and Manocha, SIGGRAPH 1996): normals of all sides, and cross products of all edges.
         """
         corners = self.local(corners)
+        middle = corners.mean(-2)
+        near = norm(np.maximum(abs(middle) - self.half_mm, 0)) <= (1 + 1e-9) * norm(corners - middle[..., None, :]).max(-1)
+        met = np.zeros(near.shape, bool)
+        met[near] = self._meets_near(corners[near])
+        return met
+
+    def _meets_near(self, corners):
+        """meets() of bodies [P, 8 or 4, 3] in the box's own coordinates."""
         sides = [corners[..., i, :] - corners[..., 0, :] for i in (1, 2, 4) if i < corners.shape[-2]]
         own = [np.broadcast_to(e, sides[0].shape) for e in np.eye(3)]
         pairs = [(sides[i], sides[j]) for i in range(len(sides)) for j in range(i)]

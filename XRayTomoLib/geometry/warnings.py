@@ -7,9 +7,10 @@ from ..options import option
 from .arrays import GeometryError, cross, norm, to_numpy, unit
 from .boxes import OrientedBox
 from .declared import hold_to_options
-from .detectors import Flat, FreePixels
+from .detectors import Cylindrical, Flat, FreePixels
 
-FACETS = 16           # pieces of a curved detector in each direction
+FACETS = 16           # pieces of a detector in each direction in which it is curved
+AT_ONCE = 500         # views that are looked at together: their arrays stay small
 GRAZING_DEG = 85.0
 
 
@@ -68,7 +69,7 @@ def find_source_inside(views, box, name="object"):
 
 def find_detector_inside(views, box, name="object"):
     """Views whose detector cuts the box: what lies behind it is not measured."""
-    return _finding("detector inside", box.meets(_facets(views)).any(-1), f"the detector cuts the {name}'s box",
+    return _finding("detector inside", _in_parts(views, lambda part: box.meets(_facets(part)).any(-1)), f"the detector cuts the {name}'s box",
                     "raise the source-detector distance or move the isocentre")
 
 
@@ -90,9 +91,9 @@ def find_collision(views, gantry, name, obstacle):
         raise GeometryError("parallel rays have no tube and no arm that could hit something; leave the gantry out")
     grown = OrientedBox(obstacle.centre_ras, obstacle.axes, obstacle.half_mm + gantry.clearance_mm)
     parts = {"the tube": obstacle.distance_mm(to_numpy(views.source)) <= gantry.tube_mm + gantry.clearance_mm if gantry.tube_mm else None,
-             "the detector": grown.meets(_housing(views, gantry)),
-             "the arm": (obstacle.distance_mm(arm_points(views, gantry)) <= gantry.arm_thickness_mm / 2 + gantry.clearance_mm).any(-1)
-             if gantry.arm_mm else None}
+             "the detector": _in_parts(views, lambda part: grown.meets(_housing(part, gantry))),
+             "the arm": _in_parts(views, lambda part: obstacle.distance_mm(arm_points(part, gantry)).min(-1))
+             <= gantry.arm_thickness_mm / 2 + gantry.clearance_mm if gantry.arm_mm else None}
     hits = {part: hit for part, hit in parts.items() if hit is not None and hit.any()}
     return _finding("collision", np.logical_or.reduce([np.zeros(len(views), bool), *hits.values()]), f"{' and '.join(hits)} would hit the {name}",
                     "change the angles, or move the isocentre or the table")
@@ -116,13 +117,7 @@ def find_looking_away(views):
     """Views with pixels that the rays meet from behind, or at a grazing angle; free pixels look nowhere."""
     if isinstance(views.surface, FreePixels):
         return None
-    pixels = np.stack(np.meshgrid(*_picked(views.shape), indexing="ij"), -1).reshape(-1, 2)
-    start, end = views.unproject(pixels)
-    du, dv = (to_numpy(views.unproject(pixels + step)[1] - views.unproject(pixels - step)[1]) for step in ([0.0, 1e-3], [1e-3, 0.0]))
-    facing = (unit(cross(du, dv)) * unit(to_numpy(end - start))).sum(-1)
-    side = np.sign(np.median(facing, axis=1))[:, None]
-    away = (facing * side < np.cos(np.radians(GRAZING_DEG))).any(1)
-    return _finding("looks away", away, f"rays meet pixels from behind, or at less than {90 - GRAZING_DEG:.0f} degrees to the detector",
+    return _finding("looks away", _in_parts(views, _look_away), f"rays meet pixels from behind, or at less than {90 - GRAZING_DEG:.0f} degrees to the detector",
                     "turn the detector towards the source, or give it a larger radius")
 
 
@@ -137,9 +132,29 @@ def arm_points(views, gantry, count=96):
     return ((source + centre) / 2)[:, None] - np.cos(turn) * half * ahead[:, None] + np.sin(turn) * gantry.arm_mm * side[:, None]
 
 
-def _picked(shape):
-    """Up to FACETS + 1 rows and columns over the whole detector, its first and last among them."""
-    return [np.unique(np.rint(np.linspace(0, n - 1, FACETS + 1))) for n in shape]
+def _look_away(views):
+    """Whether a ray meets one of the pixels that are looked at from behind or at a grazing angle [N]."""
+    pixels = np.stack(np.meshgrid(*_picked(views), indexing="ij"), -1).reshape(-1, 2)
+    start, end = views.unproject(pixels)
+    du, dv = (to_numpy(views.unproject(pixels + step)[1] - views.unproject(pixels - step)[1]) for step in ([0.0, 1e-3], [1e-3, 0.0]))
+    facing = (unit(cross(du, dv)) * unit(to_numpy(end - start))).sum(-1)
+    side = np.sign(np.median(facing, axis=1))[:, None]
+    return (facing * side < np.cos(np.radians(GRAZING_DEG))).any(1)
+
+
+def _in_parts(views, judge):
+    """judge(views) [N] of a few views at a time."""
+    return np.concatenate([judge(views[i:i + AT_ONCE]) for i in range(0, len(views), AT_ONCE)])
+
+
+def _picked(views):
+    """Rows and columns over the whole detector, its first and last among them: FACETS + 1 of each, but the ends alone where it is straight.
+
+    Where the detector is straight its normal does not change, and rays that meet it at less than an angle fill a convex cone: what holds
+    at both ends holds between them.
+    """
+    straight = isinstance(views.surface, (Flat, Cylindrical)), isinstance(views.surface, Flat)
+    return [np.unique(np.rint(np.linspace(0, n - 1, 2 if s else FACETS + 1))) for n, s in zip(views.shape, straight)]
 
 
 def _facets(views):
@@ -147,7 +162,7 @@ def _facets(views):
     if isinstance(views.surface, Flat):
         corners = to_numpy(views.corners())
         return corners[:, None, [0, 1, 3, 2]]
-    r, c = (np.append(a, a[-1]) if len(a) == 1 else a for a in _picked(views.shape))
+    r, c = (np.append(a, a[-1]) if len(a) == 1 else a for a in _picked(views))
     rows, cols = np.meshgrid(r, c, indexing="ij")
     points = to_numpy(views.surface.at(views, rows[None], cols[None]))
     quads = np.stack([points[:, :-1, :-1], points[:, :-1, 1:], points[:, 1:, :-1], points[:, 1:, 1:]], 3)
