@@ -113,6 +113,7 @@ set(XRAYTOMO_SCRIPTS
   "XRayTomoLib/io/projections/pixels.py"
   "XRayTomoLib/io/projections/scans.py"
   "XRayTomoLib/io/projections/stacks.py"
+  "XRayTomoLib/io/projections/tiff.py"
   "XRayTomoLib/io/projections/truebeam.py"
   "XRayTomoLib/io/projections/varian.py"
   "XRayTomoLib/io/projections/varian_obi.py"

@@ -117,7 +117,8 @@ def find_looking_away(views):
     """Views with pixels that the rays meet from behind, or at a grazing angle; free pixels look nowhere."""
     if isinstance(views.surface, FreePixels):
         return None
-    return _finding("looks away", _in_parts(views, _look_away), f"rays meet pixels from behind, or at less than {90 - GRAZING_DEG:.0f} degrees to the detector",
+    return _finding("looks away", _in_parts(views, _look_away),
+                    f"rays meet pixels from behind, or at less than {90 - GRAZING_DEG:.0f} degrees to the detector",
                     "turn the detector towards the source, or give it a larger radius")
 
 

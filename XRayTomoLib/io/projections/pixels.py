@@ -7,6 +7,7 @@ from ...files import natural_order
 from ..itk import last_line, quiet_itk
 from .base import ProjectionError, check_memory
 from .edf import edf_frames, read_edf_frame
+from .tiff import check_directories
 
 TIFF, PNG, EDF = (".tif", ".tiff"), (".png",), (".edf",)
 PICTURES = TIFF + PNG + EDF
@@ -68,6 +69,8 @@ class Picture:
         with open(self.path, "rb") as file:
             if not file.read(8).startswith(SIGNATURES[suffix]):
                 raise ProjectionError(f"{self.path}: the content is not that of a {suffix} file; get a complete copy.")
+        if suffix in TIFF:
+            check_directories(self.path)
         with quiet_itk() as sitk:
             reader = self._reader()
             try:

@@ -83,6 +83,20 @@ def test_broken_edf(tmp_path, old, new, message):
         Picture(tmp_path / "s.edf")
 
 
+@pytest.mark.parametrize("back_to_first", [False, True])
+def test_a_tiff_whose_pages_run_in_a_circle_is_refused(tmp_path, back_to_first):
+    """The picture's directory is followed by one of no entry, which is followed by itself or by the picture's."""
+    save(tmp_path / "s.tif", np.zeros((4, 50), np.uint8))
+    content = bytearray(tmp_path.joinpath("s.tif").read_bytes().ljust(600, b"\0"))
+    first = int.from_bytes(content[4:8], "little")
+    after = first + 2 + 12 * int.from_bytes(content[first : first + 2], "little")
+    content[after : after + 4] = (580).to_bytes(4, "little")
+    content[580:586] = bytes(2) + (first if back_to_first else 580).to_bytes(4, "little")
+    (tmp_path / "s.tif").write_bytes(content)
+    with pytest.raises(ProjectionError, match="run in a circle"):
+        Picture(tmp_path / "s.tif")
+
+
 @relaxed
 @given(data=st.data(), suffix=st.sampled_from([".edf", ".tif", ".png"]))
 def test_fuzzed_pictures_never_crash(tmp_path, data, suffix):
