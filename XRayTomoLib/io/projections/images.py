@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from .base import COUNTS, ProjectionError, ProjectionSet
-from .hints import hinted_views
+from .hints import hinted_views, is_geometry
 from .pixels import EDF, PICTURES, Picture, pictures_of
 
 TITLE = "folder of TIFF, PNG or EDF pictures, one a projection, or one picture of many pages"
@@ -32,6 +32,8 @@ def open_projections(path, angles=None, pitch_mm=None, sdd_mm=None, sod_mm=None,
     if not files:
         raise ProjectionError(f"{path}: there are no pictures in the folder; expected {', '.join(PICTURES)}.")
     first = Picture(files[0])
+    if len(files) > 1:
+        _check_of_one_kind(path, files)
     count, load = (first.count, _pages(first)) if len(files) == 1 else (len(files), lambda i: _only_page(files[i]))
     found = {"pictures": f"{len(files)} {files[0].suffix} files" if len(files) > 1 else f"{first.count} pages"}
     if angles is None and path.is_dir():
@@ -42,6 +44,19 @@ def open_projections(path, angles=None, pitch_mm=None, sdd_mm=None, sod_mm=None,
     if missing:
         found["geometry of the files"] = missing
     return ProjectionSet(count, first.shape, first.dtype, load, str(path), views, COUNTS, dark=_mean(darks), flat=_mean(flats), found=found)
+
+
+def _check_of_one_kind(folder, files):
+    """Raises ProjectionError for pictures of different sizes; looks at the first, the last, the smallest and the largest file."""
+    by_bytes = sorted(files, key=lambda file: file.stat().st_size)
+    kinds = {(picture.count, picture.shape): file for file in (by_bytes[0], by_bytes[-1], files[-1], files[0]) for picture in [Picture(file)]}
+    if len(kinds) > 1:
+        held = ", ".join(f"{file.name}: {count} x {rows} x {cols}" for (count, (rows, cols)), file in kinds.items())
+        cameras = "; its camera calibrations are read as a geometry" if is_geometry(folder) else ""
+        raise ProjectionError(f"{folder}: not the projections of one scan, its pictures differ in pages x rows x columns ({held}){cameras}; "
+                              "put the pictures of one scan into a folder of their own, or give one picture.")
+    if next(iter(kinds))[0] > 1:
+        raise ProjectionError(f"{folder}: {len(files)} pictures of {next(iter(kinds))[0]} pages each; expected one page in each, or one picture of all.")
 
 
 def _is_called(file, names):

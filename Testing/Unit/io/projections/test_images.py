@@ -165,8 +165,20 @@ def test_circular_views_against_the_formula(angle, axis_col, axis_row, flip, rev
 
 @pytest.mark.skipif(not WRIST.exists(), reason="shared/data/wrist is not there")
 def test_wrist():
-    """LZW pictures of real cameras; the folder holds pictures of different sizes, which is said when they are read."""
+    """LZW pictures of real cameras; the folder holds CT volumes and camera calibrations too, and is no scan."""
     stack = open_projections(WRIST / "xr_rad_uln_cam01_UND.0099.tif", "images")
     assert (len(stack), stack.shape, stack.dtype) == (1, (1760, 1760), np.uint8) and stack[0].std() > 10
-    with pytest.raises(ProjectionError, match="cropped.tif: [0-9]+ pages; expected one in each of several pictures"):
-        open_projections(WRIST).to_array()
+    with pytest.raises(ProjectionError, match="not the projections of one scan.*rad_dcm_cropped.tif: 128 x 86 x 68.*read as a geometry"):
+        open_projections(WRIST)
+
+
+def test_a_folder_of_different_pictures_is_no_scan(tmp_path):
+    for name, shape in (("a", (4, 5)), ("b", (4, 5)), ("c", (9, 9)), ("d", (4, 5))):
+        save(tmp_path / f"{name}.tif", np.ones(shape, np.uint16))
+    with pytest.raises(ProjectionError, match="not the projections of one scan.*a.tif: 1 x 4 x 5.*one picture") as caught:
+        open_projections(tmp_path)
+    assert "c.tif: 1 x 9 x 9" in str(caught.value) and "geometry" not in str(caught.value)
+    for name in "abcd":
+        save(tmp_path / f"{name}.tif", np.ones((2, 4, 5), np.uint16))
+    with pytest.raises(ProjectionError, match="4 pictures of 2 pages each"):
+        open_projections(tmp_path)
