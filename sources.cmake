@@ -179,6 +179,7 @@ set(XRAYTOMO_SCRIPTS
   "XRayTomoLib/reconstruction/algebraic.py"
   "XRayTomoLib/reconstruction/analytic/__init__.py"
   "XRayTomoLib/reconstruction/analytic/fdk.py"
+  "XRayTomoLib/reconstruction/analytic/filtering.py"
   "XRayTomoLib/reconstruction/analytic/filters.py"
   "XRayTomoLib/reconstruction/analytic/helical.py"
   "XRayTomoLib/reconstruction/analytic/helix.py"

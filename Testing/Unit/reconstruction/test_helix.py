@@ -64,6 +64,13 @@ def test_left_handed_backward_flipped_and_curved():
     assert error(Katsevich(), replace(views, surface=Cylindrical(500.0, 63.5))) < 0.024
 
 
+def test_approximate_helices_are_filtered_along_their_arcs():
+    views = Helix(count=150, turns=3, pitch_mm=20).views(ARM)
+    arc = replace(views, surface=Cylindrical(500.0, 63.5))
+    assert error(HelicalFDK(), arc) == pytest.approx(error(HelicalFDK(), views), rel=0.05)
+    assert error(HelicalFDK(), arc[np.arange(150)[::-1]]) == pytest.approx(error(HelicalFDK(), arc), rel=1e-3)
+
+
 def test_a_helix_about_any_axis():
     move = pose_about((0.4, -0.7, 0.3), (12, 5, -8), (0, 0, 0))
     views = Helix(count=150, turns=3, pitch_mm=40).views(ARM).transformed(move)

@@ -9,9 +9,10 @@ from ...jobs import Step
 from ...options import option
 from ...tracing import backproject_voxels
 from ..problem import ReconstructionError
-from .filters import WINDOWS, filter_rows
+from .filtering import filtered
+from .filters import WINDOWS
 from .orbit import fit_orbit
-from .panel import column_positions, is_upright, resampled, row_positions, symmetric, upright_panel
+from .panel import fan_angles, is_upright, resampled, symmetric, upright_panel
 from .weights import angular_steps, arc, offset_weights, parker
 
 CHUNK_BYTES = 64 << 20      # filtered projections that are backprojected together
@@ -22,8 +23,8 @@ OFFSET_SHARE = 0.1      # a detector whose sides differ by more than this share 
 @dataclass(frozen=True)
 class FDK:
     """Filtered backprojection of circular scans: L. A. Feldkamp, L. C. Davis, J. W. Kress, J. Opt. Soc. Am. A 1, 1984; for one plane
-    and for parallel rays it is the exact FBP (Kak and Slaney, 1988, chapter 3). Angles may be uneven; panels that are not upright, and
-    curved ones, are resampled to upright flat ones."""
+    and for parallel rays it is the exact FBP (Kak and Slaney, 1988, chapter 3). Angles may be uneven. Flat panels and cylinders about the
+    source are filtered along their rows; those that are not upright, and other surfaces, are resampled to upright flat ones."""
     TITLE = "FDK / FBP"
     filter: str = option("ram-lak", "Filter", "window on the ramp filter", choices=tuple(WINDOWS))
     cutoff: float = option(1.0, "Cut-off", "highest frequency kept, as a share of Nyquist's", 0.01, 1.0)
@@ -48,31 +49,18 @@ class FDK:
         for first in range(0, len(views), chunk):
             last = min(first + chunk, len(views))
 
-            def filtered(part):
+            def ready(part):
                 upright = p[part] if panel is views else resampled(p[part], views[part], panel[part])
-                return self._filtered(torch.nn.functional.pad(upright, margins), part, wide, orbit, weights)
+                return filtered(torch.nn.functional.pad(upright, margins), wide[part], _picked(orbit, part), weights[part], self.filter, self.cutoff,
+                                self.extend)
             parts = [slice(i, min(i + _views_in(FILTER_BYTES, wide), last)) for i in range(first, last, _views_in(FILTER_BYTES, wide))]
-            volume = volume.add_(backproject_voxels(torch.cat([filtered(part) for part in parts]), grid, wide[first:last]))
+            volume = volume.add_(backproject_voxels(torch.cat([ready(part) for part in parts]), grid, wide[first:last]))
             yield Step(last, len(views), None, "", volume)
         return volume
 
-    def _filtered(self, p, part, panel, orbit, weights):
-        """Weighted and filtered projections of some views, ready for the backprojection's 1 / depth^2."""
-        across, depth = (torch.as_tensor(a) for a in column_positions(panel[part], _picked(orbit, part)))
-        spacing = torch.linalg.vector_norm(torch.as_tensor(np.array(panel.u[part])), dim=-1)
-        scale = weights[part].clone()
-        if panel.source is not None:
-            sod, height = torch.as_tensor(orbit.sod_mm[part]), torch.as_tensor(row_positions(panel[part], _picked(orbit, part)))
-            scale *= (sod * depth)[:, None]
-            slopes = [(a / depth[:, None]).square().to(p) for a in (across, height)]
-            p = p * (1 + slopes[0][:, None] + slopes[1][..., None]).rsqrt_()        # cosine of the ray's angle to the central one
-        return filter_rows(p * (scale / spacing[:, None]).to(p)[:, None], 1.0, self.filter, self.cutoff, self.extend)
-
     def _ray_weights(self, panel, orbit):
         """Angular step times redundancy of each view's columns, [N, cols] float64, and which redundancy it is."""
-        across, depth = column_positions(panel, orbit)
-        parallel = panel.source is None
-        gamma = torch.as_tensor(across if parallel else -np.arctan(across / depth[:, None]))
+        gamma = torch.as_tensor(fan_angles(panel, orbit))
         kind = self._kind(gamma, orbit)
         if kind == "half turn":
             return torch.as_tensor(angular_steps(orbit.angle, math.pi))[:, None].expand_as(gamma), kind

@@ -10,8 +10,10 @@ from ...jobs import Step
 from ...options import option
 from ...tracing import backproject_voxels
 from ..problem import ReconstructionError
-from .filters import WINDOWS, filter_rows
-from .helix import fit_helix, upright_helix
+from .filtering import filtered
+from .filters import WINDOWS
+from .helix import fit_helix
+from .panel import is_upright, resampled, upright_panel
 
 SLAB = 4        # slices that share their views
 
@@ -29,29 +31,25 @@ class HelicalFDK:
     def run(self, views, p, grid):
         """Generator of Steps that returns the volume [K, J, I] (1/mm, float32); a grid whose layers lie across the helix' axis is fastest."""
         helix = fit_helix(views)
-        p, helix = upright_helix(torch.as_tensor(p, dtype=torch.float32), views, helix)
         if helix.angle[-1] - helix.angle[0] < 2 * math.pi * (1 - 1e-6) - helix.step:
             raise ReconstructionError("the helix is shorter than one turn; take an iterative method (CGLS, SIRT)")
-        filtered = self._filtered(p, helix)
-        panel, ones = helix.views_at(helix.angle), torch.ones_like(p[:1])
+        panel = views if is_upright(views, helix.orbit) else upright_panel(views, helix.orbit)
+        p = torch.as_tensor(p, dtype=torch.float32)
+        p = p if panel is views else resampled(p, views, panel)
+        ones = torch.ones_like(p[:1])
+        p = filtered(p, panel, helix.orbit, torch.ones(len(p), p.shape[2], dtype=torch.float64), self.filter, self.cutoff, self.extend)
         volume = torch.zeros(grid.shape)
         for k in range(0, grid.shape[0], SLAB):
             part = slice(k, min(k + SLAB, grid.shape[0]))
             layers, weights = _layers(grid, part), self._weights(helix, _layers(grid, part))
             used = np.flatnonzero(weights)
             if len(used):
-                w = torch.as_tensor(weights[used], dtype=torch.float32)[:, None, None]
-                total = backproject_voxels(filtered[used] * w, layers, panel[used])
+                w, used = torch.as_tensor(weights[used], dtype=torch.float32)[:, None, None], helix.order[used]
+                total = backproject_voxels(p[used] * w, layers, panel[used])
                 seen = backproject_voxels(ones * w, layers, panel[used], power=0)
                 volume[part] = torch.where(seen > 0, math.pi * total / seen.clamp_min(1e-6), torch.zeros_like(seen))
             yield Step(part.stop, grid.shape[0], None, "", volume)
         return volume
-
-    def _filtered(self, p, helix):
-        D, u, w = helix.sdd_mm, torch.as_tensor(helix.u), torch.as_tensor(helix.w)[:, None]
-        cosine = D / torch.sqrt(D ** 2 + u ** 2 + w ** 2)
-        spacing = (helix.u[1] - helix.u[0]) * helix.sod_mm / D
-        return filter_rows(p * (cosine * helix.sod_mm ** 2).to(p), spacing, self.filter, self.cutoff, self.extend)
 
     def _weights(self, helix, layers):
         """Weight of each view for some layers of the grid: 1 near their height, 0 half a turn (and half the feather) away."""

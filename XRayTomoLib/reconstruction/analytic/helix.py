@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ...geometry import Views
+from ...geometry import Flat, Views
 from ...geometry.arrays import to_numpy
 from ...geometry.rotation_axis import rotation_axis
 from ..problem import ReconstructionError
@@ -82,7 +82,7 @@ def fit_helix(views):
 def upright_helix(p, views, helix):
     """(projections [N, rows, cols] in the helix' order, with u and w rising, the helix with u, w and sdd_mm)."""
     orbit = helix.orbit
-    panel = views if is_upright(views, orbit) else upright_panel(views, orbit)
+    panel = views if is_upright(views, orbit) and isinstance(views.surface, Flat) else upright_panel(views, orbit)
     p = p if panel is views else resampled(p, views, panel)
     across, depth = column_positions(panel, orbit)
     height = row_positions(panel, orbit) * np.sign(helix.way @ orbit.axis)

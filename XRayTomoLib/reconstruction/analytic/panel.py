@@ -1,4 +1,5 @@
-"""Projections on the upright flat panel that filtered backprojection wants: columns along the rotation, rows along the axis."""
+"""Projections on the upright panels that filtered backprojection wants: flat with columns along the rotation, or a cylinder about the source,
+and rows along the axis."""
 from dataclasses import replace
 
 import numpy as np
@@ -6,16 +7,17 @@ import torch
 
 from ...geometry import Flat
 from ...geometry.arrays import to_numpy
+from ...tracing.backprojection import is_focused
 
 ALIGNED = 1e-6      # sine of the angle up to which a panel counts as upright
 
 
 def is_upright(views, orbit):
-    """Whether every view is flat, its columns run along the orbit's tangent and its rows along the axis."""
-    if not isinstance(views.surface, Flat):
-        return False
+    """Whether in every view rows run along the orbit's axis, and columns along its tangent or on an arc about the source."""
     u, v = (to_numpy(a) / np.linalg.norm(to_numpy(a), axis=1, keepdims=True) for a in (views.u, views.v))
-    return bool((np.abs(np.abs((u * orbit.tangent).sum(1)) - 1) < ALIGNED ** 2).all() and (np.abs(np.abs(v @ orbit.axis) - 1) < ALIGNED ** 2).all())
+    if not (np.abs(np.abs(v @ orbit.axis) - 1) < ALIGNED ** 2).all():
+        return False
+    return is_focused(views) or isinstance(views.surface, Flat) and bool((np.abs(np.abs((u * orbit.tangent).sum(1)) - 1) < ALIGNED ** 2).all())
 
 
 def upright_panel(views, orbit):
@@ -59,14 +61,21 @@ def resampled(p, views, panel):
 
 
 def column_positions(panel, orbit):
-    """Per view the distance (mm) [N, cols] of each column of an upright panel from the orbit's radial plane, along the tangent, and the
-    source's distance from the panel [N] (infinite for parallel rays)."""
-    columns = np.arange(panel.shape[1])
-    points = to_numpy(panel.origin)[:, None] + columns[:, None] * to_numpy(panel.u)[:, None]
+    """Per view and column of an upright panel [N, cols] the distance (mm) from the orbit's radial plane, along the tangent, and the depth
+    below the source (infinite for parallel rays)."""
+    columns = np.broadcast_to(np.arange(panel.shape[1], dtype=float), (len(panel), panel.shape[1]))
+    points = to_numpy(panel.surface.at(panel, np.zeros(columns.shape), columns))
     if panel.source is None:
-        return ((points - orbit.centre) * orbit.tangent[:, None]).sum(-1), np.full(len(panel), np.inf)
+        return ((points - orbit.centre) * orbit.tangent[:, None]).sum(-1), np.full(columns.shape, np.inf)
     from_source = points - to_numpy(panel.source)[:, None]
-    return (from_source * orbit.tangent[:, None]).sum(-1), -(from_source[:, 0] * orbit.radial).sum(-1)
+    return (from_source * orbit.tangent[:, None]).sum(-1), -(from_source * orbit.radial[:, None]).sum(-1)
+
+
+def fan_angles(panel, orbit):
+    """Per view the angle (rad) [N, cols] of each column's rays from the central one, counter-clockwise about the orbit's axis; parallel rays:
+    the columns' distance from the axis (mm)."""
+    across, depth = column_positions(panel, orbit)
+    return across if panel.source is None else -np.arctan2(across, depth)
 
 
 def symmetric(panel, orbit):
@@ -75,12 +84,13 @@ def symmetric(panel, orbit):
     The ramp filter carries what a shifted panel measures beyond its short edge, where half of all voxels want it
     (G. Wang, Med. Phys. 29, 2002, pads with zeros for this).
     """
-    across, _ = column_positions(panel, orbit)
+    across = column_positions(panel, orbit)[0] if isinstance(panel.surface, Flat) else fan_angles(panel, orbit)
     pitch = np.abs(np.diff(across, axis=1)).mean() if panel.shape[1] > 1 else 1.0
     first, last = (np.abs(across[:, c]).max() for c in (0, -1))
     left, right = (int(np.ceil(max(0.0, a - b) / pitch - 1e-6)) for a, b in ((last, first), (first, last)))
     origin = to_numpy(panel.origin) - left * to_numpy(panel.u)
-    return replace(panel, origin=origin, shape=(panel.shape[0], panel.shape[1] + left + right)), (left, right)
+    surface = panel.surface.cropped(0, -left, panel.shape[0], panel.shape[1] + left + right)
+    return replace(panel, origin=origin, surface=surface, shape=(panel.shape[0], panel.shape[1] + left + right)), (left, right)
 
 
 def row_positions(panel, orbit):
