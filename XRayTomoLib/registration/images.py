@@ -16,6 +16,7 @@ BLADE_SPREAD = 0.04     # share of the range by which counts behind a blade may 
 LEAST_BLADE = 0.02      # share of the image below which blades are not looked for
 CONVEX = 0.97           # share of its convex hull that a collimated field fills at least
 LOOKED_AT_PX = 400      # larger images are looked at with fewer pixels to find their field
+COVERED = 0.01          # share of the largest line integral from which on a pixel counts as covered by an object
 
 
 @dataclass(frozen=True)
@@ -209,9 +210,14 @@ def around(xray, radiograph, margin_px):
     if tuple(radiograph.shape) != tuple(xray.image.shape):
         raise RegistrationError(f"{xray.name}: a radiograph of {tuple(radiograph.shape)} pixels for an image of {tuple(xray.image.shape)}; render it "
                                 "with the X-ray's own view")
-    covered = (radiograph > 0.01 * radiograph.max()).float()[None]
-    grown = torch.nn.functional.max_pool2d(covered, 2 * margin_px + 1, 1, margin_px)[0] > 0
-    return replace(xray, mask=xray.mask & grown)
+    return replace(xray, mask=xray.mask & footprint(radiograph, margin_px))
+
+
+def footprint(radiographs, margin_px):
+    """Masks [..., rows, cols] of what an object covers in its radiographs, and `margin_px` pixels around it."""
+    covered = radiographs > COVERED * radiographs.amax((-2, -1), keepdim=True)
+    flat = covered.float().reshape(-1, 1, *covered.shape[-2:])
+    return (torch.nn.functional.max_pool2d(flat, 2 * margin_px + 1, 1, margin_px) > 0).reshape(covered.shape)
 
 
 def pyramid(xray, levels, sigma_px=0.0):

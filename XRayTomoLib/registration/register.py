@@ -9,20 +9,21 @@ from ..jobs import Step, run
 from ..options import OptionError, named, option, options_of
 from .case import RegistrationError
 from .curve import CurvedResiduals
-from .evaluate import middle_half, mtre_mm
+from .evaluate import mtre_mm
+from .footprint import px_per_mm, within_reach
 from .levenberg import FREEDOMS, Residuals, optimise
-from .objective import Objective
-from .optimisers import OPTIMISERS, climb
+from .optimisers import OPTIMISERS
 from .poses import checked_pose, half_turns
 from .recipe import levels_for
-from .search import AGREE_MM, best_of, distinct, in_batches, poses_around, search
-from .similarity import SIMILARITIES, similarity_of
+from .search import AGREE_MM, distinct, poses_around, search
+from .similarity import SIMILARITIES
+from .stage import LEVENBERG, Stage
 from .uncertainty import Uncertainty, uncertainty
 
-LEVENBERG = "levenberg-marquardt"
 LEAST_NCC = 0.1             # mean local NCC below which X-rays and volume show nothing in common
 CONTRADICTION = 2.0         # factor by which what an X-ray leaves unexplained (1 - NCC) falls without the others, where geometries contradict
 GAIN = 0.03                 # of local NCC that it must gain besides
+WINDOW = 2.0                # half the width of the squares over which images are normalised, in margins of the footprint
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,10 @@ class RegistrationOptions:
     free: str = option("all", "Degrees of freedom", "what may change; the others stay", several=FREEDOMS)
     grey_curve: bool = option(True, "Grey curve", "at full resolution a curve of grey levels is fitted along, for beam hardening and scatter "
                               "(Levenberg-Marquardt only)")
-    finest_px: int = option(256, "Pixels", "X-rays with more pixels than this along a side are used at a coarser resolution", minimum=16)
+    footprint_mm: float = option(0.0, "Footprint", "only what the object covers and this much around it counts, and follows it: for one bone among "
+                                 "others; 0: the whole X-ray counts", minimum=0.0, unit="mm")
+    finest_px: int = option(256, "Pixels", "X-rays with more pixels than this along a side are used at a coarser resolution; with a footprint: an "
+                            "object that covers more", minimum=16)
     seed: int = option(0, "Seed", "of the poses round the start", minimum=0)
 
     def __post_init__(self):
@@ -105,74 +109,57 @@ def register(case, start=None, options=None):
     began, options = time.perf_counter(), options or RegistrationOptions()
     start = np.eye(4) if start is None else checked_pose(start, "the start")
     case.check_sight(start)
-    case, starts = case.pivoted(transform_points(start, case.pivot)), half_turns(start, case.pivot) if options.half_turns else [start]
-    levels, history = levels_for(case.xrays, options.finest_px), []
-    found, scores = yield from _kept(history, 0, _search(case, starts, options, levels[0]))
-    points = middle_half(case.grid)
+    xrays, case, history = case.xrays, case.pivoted(transform_points(start, case.pivot)), []
+    poses = np.concatenate([poses_around(s, case.pivot, options.search_count, options.search_rotation_deg, options.search_shift_mm, options.seed,
+                                         options.freedoms()) for s in (half_turns(start, case.pivot) if options.half_turns else [start])])
+    stages = _stages(case, poses, options)
+    found, scores = yield from _kept(history, 0, search(stages[0], poses, min(options.refined_starts, len(poses))))
+    points = stages[0].points
     near = mtre_mm(found, found[0], points)
     agree = near < AGREE_MM
-    pose = yield from _refined(case, found, options, levels, history, points)
-    pose, bars = yield from _finished(case, pose, options, levels, history)
-    residuals = _residuals(case, levels[-1], options)
-    before, after = each_correlation(residuals, start), each_correlation(residuals, pose)
-    _check_match(case, pose, after, options, levels[-2])
-    yield Step(len(levels), len(levels), 1 - float(after.mean()), "error bar", None, {"pose": pose})
-    return Registration(pose, start, bars, tuple(x.name for x in case.xrays), before, after, points, float(near[agree].mean()), int(agree.sum()),
-                        len(found), time.perf_counter() - began, history, case.xrays)
+    pose = yield from _refined(stages, found, history)
+    pose, bars = yield from _finished(stages, pose, history)
+    before, after = (each_correlation(stages[-1].residuals(p), p) for p in (start, pose))
+    _check_match(stages[-2], pose, after)
+    yield Step(len(stages), len(stages), 1 - float(after.mean()), "error bar", None, {"pose": pose})
+    return Registration(pose, start, bars, tuple(x.name for x in xrays), before, after, points, float(near[agree].mean()), int(agree.sum()),
+                        len(found), time.perf_counter() - began, history, xrays)
 
 
-def _search(case, starts, options, level):
-    """Job that returns distinct poses [m, 4, 4] at the coarsest level and their scores, the best first."""
-    residuals, low = _residuals(case, level, options), case.level(level.image, level.volume)
-    poses = np.concatenate([poses_around(s, case.pivot, options.search_count, options.search_rotation_deg, options.search_shift_mm,
-                                         options.seed, options.freedoms()) for s in starts])
-    if options.optimiser == LEVENBERG:
-        return (yield from search(residuals, poses, min(options.refined_starts, len(poses)), level.iterations))
-    objective = Objective(low, similarity_of(options.similarity))
-    score = in_batches(objective, poses, max(x.image.numel() for x in low.xrays))
-    order = np.argsort(-score, kind="stable")[: options.refined_starts]
-    refined = []
-    for index in order:
-        refined.append((yield from climb(options.optimiser, objective, poses[index], case.pivot, options.freedoms(), level.stop_mm))[0])
-    score = np.asarray(objective(np.stack(refined)))
-    best = np.argsort(-score, kind="stable")
-    return np.stack(refined)[best], score[best]
+def _stages(case, poses, options):
+    """The Stages from coarse to fine, for poses [n, 4, 4] of which the first is the start."""
+    levels, margin_mm = levels_for(case.xrays, options.finest_px), options.footprint_mm
+    if margin_mm:
+        radius_px = WINDOW * margin_mm * np.mean([px_per_mm(x, transform_points(poses[0], case.grid.centre_ras)) for x in case.xrays])
+        levels = levels_for(within_reach(case, poses[:1], margin_mm).xrays, options.finest_px, radius_px)
+        case = within_reach(case, poses, margin_mm)
+    return [Stage(case, level, options) for level in levels]
 
 
-def _refined(case, found, options, levels, history, points):
-    """Job that takes the poses of the search through the middle levels: up to three at the first, then the best alone."""
-    candidates = distinct(found, points, 0.5 * AGREE_MM)[:3]
-    for number, level in enumerate(levels[1:-1], 1):
+def _refined(stages, found, history):
+    """Job that takes the poses of the search through the middle stages: up to three at the first, then the best alone."""
+    candidates = distinct(found, stages[0].points, 0.5 * AGREE_MM)[:3]
+    for number, stage in enumerate(stages[1:-1], 1):
         ends = []
         for pose in candidates:
-            ends.append((yield from _kept(history, number, _optimised(case, level, pose, options)))[0])
-        candidates = best_of(_residuals(case, level, options), np.stack(ends), 1)[0] if len(ends) > 1 else ends
+            ends.append((yield from _kept(history, number, stage.refine(pose))))
+        candidates = stage.best_of(np.stack(ends), 1)[0] if len(ends) > 1 else ends
     return candidates[0]
 
 
-def _finished(case, pose, options, levels, history):
-    """Job at the finest level that returns (pose, Uncertainty)."""
-    level, number = levels[-1], len(levels) - 1
-    if not (options.grey_curve and options.optimiser == LEVENBERG):
-        pose = (yield from _kept(history, number, _optimised(case, level, pose, options)))[0]
-        return pose, uncertainty(_residuals(case, level, options), pose, _residuals(case, replace(level, volume=2 * level.volume), options))
-    fine, coarse = (CurvedResiduals(case.level(level.image, volume), level.radius, free=options.freedoms())
-                    for volume in (level.volume, 2 * level.volume))
+def _finished(stages, pose, history):
+    """Job at the finest stage that returns (pose, Uncertainty)."""
+    stage, number = stages[-1], len(stages) - 1
+    level, free = stage.level, stage.options.freedoms()
+    if not (stage.options.grey_curve and stage.options.optimiser == LEVENBERG):
+        pose = yield from _kept(history, number, stage.refine(pose))
+        fine, coarse = (Residuals(case, level.radius, free=free) for case in stage.fine_and_coarse(pose))
+        return pose, uncertainty(fine, pose, coarse)
+    fine, coarse = (CurvedResiduals(case, level.radius, free=free) for case in stage.fine_and_coarse(pose))
     fine.weigh()
     coarse.reliability = fine.reliability
     state = (yield from _kept(history, number, optimise(fine, fine.start(pose), level.iterations, level.stop_mm)))[0]
     return state.pose, uncertainty(fine, state, coarse)
-
-
-def _optimised(case, level, pose, options):
-    if options.optimiser == LEVENBERG:
-        return (yield from optimise(_residuals(case, level, options), pose, level.iterations, level.stop_mm))
-    objective = Objective(case.level(level.image, level.volume), similarity_of(options.similarity))
-    return (yield from climb(options.optimiser, objective, pose, case.pivot, options.freedoms(), level.stop_mm))
-
-
-def _residuals(case, level, options):
-    return Residuals(case.level(level.image, level.volume), level.radius, free=options.freedoms())
 
 
 def _kept(history, level, job):
@@ -192,13 +179,15 @@ def each_correlation(residuals, pose):
     return np.array([float(part.correlation(residuals.case.render(pose, i))[0]) for i, part in enumerate(residuals.parts)])
 
 
-def _check_match(case, pose, scores, options, level):
+def _check_match(stage, pose, scores):
     """Raises where the X-rays show something else than the volume, or where one of them fits well alone, but not together with the others."""
     if scores.mean() < LEAST_NCC:
         raise RegistrationError(f"no pose within the search makes the volume look like the X-rays (local NCC {scores.mean():.2f}); check their "
-                                "geometry, left and right, and that bone is bright, or start closer. Nothing was moved")
-    for xray in case.xrays if len(case.xrays) > 1 else ():
-        alone = _residuals(case.with_xrays([xray]), level, options)
+                                "geometry, left and right, and that bone is bright, start closer, or give a bone among others a footprint. "
+                                "Nothing was moved")
+    near, level = stage.near(pose), stage.level
+    for xray in near.xrays if len(near.xrays) > 1 else ():
+        alone = Residuals(near.with_xrays([xray]), level.radius, free=stage.options.freedoms())
         together = each_correlation(alone, pose)[0]
         better = each_correlation(alone, run(optimise(alone, pose, level.iterations, level.stop_mm))[0])[0]
         if 1 - together > CONTRADICTION * (1 - better) and better > together + GAIN:

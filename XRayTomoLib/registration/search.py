@@ -3,10 +3,8 @@ import numpy as np
 
 from ..jobs import Step, run
 from .case import compose
-from .evaluate import middle_half, mtre_mm
-from .levenberg import optimise
+from .evaluate import mtre_mm
 
-BATCH_RAYS = 1 << 18
 AGREE_MM = 4.0              # refined starts that end closer than this, at low resolution, are one answer
 ENOUGH = 3                  # so many that agree on the best answer end the search
 
@@ -28,31 +26,18 @@ def poses_around(pose, pivot, count, rotation_deg, translation_mm, seed=0, free=
     return np.stack([compose(i, pose, pivot) for i in increments])
 
 
-def in_batches(values, poses, pixels):
-    """values(poses) [n] of poses [n, 4, 4], asked for in portions of BATCH_RAYS rays."""
-    at_once = max(1, BATCH_RAYS // pixels)
-    return np.concatenate([np.asarray(values(poses[i : i + at_once])) for i in range(0, len(poses), at_once)])
-
-
-def best_of(residuals, poses, keep):
-    """The `keep` best poses [keep, 4, 4] by local NCC and their scores, the best first."""
-    score = in_batches(residuals.correlation, poses, max(x.image.numel() for x in residuals.case.xrays))
-    order = np.argsort(-score, kind="stable")[:keep]
-    return poses[order], score[order]
-
-
-def search(residuals, poses, keep, iterations=15):
-    """Generator of Steps that returns refined poses [m, 4, 4] and their local NCC [m], the best first.
+def search(stage, poses, keep):
+    """Generator of Steps that returns refined poses [m, 4, 4] and their scores [m] at a Stage, the best first.
 
     Of `poses` [n, 4, 4] the `keep` best are refined one after the other, until ENOUGH agree with the best of them.
     """
-    starts, _ = best_of(residuals, poses, keep)
-    refined, points = [], middle_half(residuals.case.grid)
+    starts, _ = stage.best_of(poses, keep)
+    refined = []
     for index, start in enumerate(starts):
-        refined.append(run(optimise(residuals, start, iterations, stop_mm=0.3))[0])
-        found, score = best_of(residuals, np.stack(refined), len(refined))
-        yield Step(index + 1, keep, 1 - float(score[0]), "search", None, {"pose": found[0]})
-        if (mtre_mm(found, found[0], points) < AGREE_MM).sum() >= ENOUGH:
+        refined.append(run(stage.refine(start)))
+        found, score = stage.best_of(np.stack(refined), len(refined))
+        yield Step(index + 1, len(starts), 1 - float(score[0]), "search", None, {"pose": found[0]})
+        if (mtre_mm(found, found[0], stage.points) < AGREE_MM).sum() >= ENOUGH:
             break
     return found, score
 

@@ -8,12 +8,13 @@ from Unit.registration.phantoms import CENTRE, body, pose, views, xrayed
 from XRayTomoLib import jobs
 from XRayTomoLib.registration.case import Case, RegistrationError, XRay, compose
 from XRayTomoLib.registration.evaluate import middle_half, mtre_mm
-from XRayTomoLib.registration.levenberg import Residuals
 from XRayTomoLib.registration.objective import Objective
 from XRayTomoLib.registration.optimisers import OPTIMISERS, climb
+from XRayTomoLib.registration.recipe import Level
 from XRayTomoLib.registration.register import RegistrationOptions, register
 from XRayTomoLib.registration.search import distinct, poses_around, search, spread
 from XRayTomoLib.registration.similarity import similarity_of
+from XRayTomoLib.registration.stage import Stage
 
 TRUTH = pose()
 START = compose(np.r_[0.2, -0.15, 0.2, 14.0, -12, 16], TRUTH, CENTRE)
@@ -76,9 +77,9 @@ def test_spread_is_inside_and_starts_with_the_start():
 
 
 def test_search_ends_when_enough_agree(case):
-    residuals = Residuals(case.level(4, 3), 8)
+    stage = Stage(case, Level(4, 3, 8, 0.3, 15), RegistrationOptions())
     poses = poses_around(TRUTH, CENTRE, 32, 3, 5)
-    found, score = jobs.run(search(residuals, poses, 8))
+    found, score = jobs.run(search(stage, poses, 8))
     assert len(found) == 3 and (np.diff(score) <= 0).all() and len(distinct(found, middle_half(case.grid), 2.0)) == 1
 
 
