@@ -1,13 +1,16 @@
 """Import projections in the panel: recognised, shown, corrected, drawn, loaded as line integrals."""
 
+import threading
+
 import numpy as np
 import pytest
 import slicer
 from SlicerHost import driving
 
 from XRayTomoLib.geometry import carm, circle
+from XRayTomoLib.io.projections import open_projections
 from XRayTomoLib.io.projections.stacks import write_stack
-from XRayTomoLib.mrml import stack
+from XRayTomoLib.mrml import projection_import, stack
 from XRayTomoLib.mrml.geometry_node import views_from_node
 
 from .panel_kit import Panel
@@ -34,12 +37,21 @@ def counts_without_geometry(folder):
 
 def choose(section, path):
     section.ui.projectionsPath.setCurrentPath(str(path))
-    driving.process()
+    finish(section)
+
+
+def finish(section):
+    driving.wait_until(lambda: not section.job.running, 30)
+
+
+def draw(section):
+    driving.click(section.ui.drawImportButton)
+    finish(section)
 
 
 def load(section):
     driving.click(section.ui.loadButton)
-    driving.wait_until(lambda: not section.job.running, 30)
+    finish(section)
     return section.parameters.projectionStack
 
 
@@ -69,10 +81,10 @@ def test_what_the_files_do_not_say_is_asked_for_and_counts_become_line_integrals
     choose(section, counts_without_geometry(tmp_path))
     assert "geometry: not known" in section.ui.foundLabel.text
     assert section.parameters.scanGeometry is None
-    driving.click(section.ui.drawImportButton)
+    draw(section)
     assert "give angles and pitch_mm" in section.ui.importMessageLabel.text
     correct(section, angles="0:360", col_pitch_mm=48, sdd_mm=1020, sod_mm=530)
-    driving.click(section.ui.drawImportButton)
+    draw(section)
     assert section.ui.importMessageLabel.text == ""
     np.testing.assert_allclose(views_from_node(section.parameters.scanGeometry).source, VIEWS.source, atol=1e-9)
     section.ui.normaliseGroupBox.collapsed = False
@@ -104,6 +116,36 @@ def test_a_file_keeps_a_large_stack(section, tmp_path):
     np.testing.assert_allclose(stack.projection_of(node, 4), LINE_INTEGRALS[4], atol=1e-6)
 
 
+def test_a_slow_folder_does_not_hold_up_the_panel(section, tmp_path, monkeypatch):
+    """Files are opened in a thread; another path, or Cancel, leaves what is under way alone and takes nothing of it."""
+    write_stack(tmp_path / "scan.nrrd", LINE_INTEGRALS, VIEWS)
+    may_end, opened = threading.Event(), []
+
+    def slowly(path, *rest, **more):
+        opened.append(threading.current_thread())
+        if len(opened) != 2:
+            may_end.wait(20)
+        return open_projections(path, *rest, **more)
+
+    monkeypatch.setattr(projection_import, "open_projections", slowly)
+    section.ui.projectionsPath.setCurrentPath(str(counts_without_geometry(tmp_path)))
+    driving.wait_until(lambda: "counts.npy" in section.ui.importStatusLabel.text)
+    driving.wait_until(lambda: opened)
+    assert opened[0] is not threading.main_thread() and section.ui.importProgressBar.isVisible()
+    assert not section.ui.loadButton.isEnabled()
+    choose(section, tmp_path / "scan.nrrd")
+    assert "5 of 6 x 8 pixels" in section.ui.foundLabel.text
+    driving.click(section.ui.drawImportButton)
+    driving.wait_until(lambda: len(opened) == 3)
+    driving.click(section.ui.cancelImportButton)
+    assert not section.job.running and "Cancelled" in section.ui.importStatusLabel.text
+    may_end.set()
+    driving.wait_until(lambda: not any(thread.is_alive() for thread in opened))
+    driving.process()
+    assert section.parameters.scanGeometry.GetName() == "scan geometry"
+    assert section.ui.loadButton.isEnabled()
+
+
 def test_what_cannot_be_read_is_one_sentence(section, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing here")
     choose(section, tmp_path / "notes.txt")
@@ -119,7 +161,6 @@ def test_the_logic_imports_without_the_panel(panel, tmp_path):
     np.testing.assert_allclose(views_from_node(geometry).source, VIEWS.source, atol=1e-9)
     assert node.GetName() == "counts"
     with pytest.raises(ValueError, match="more than a node holds"):
-        from XRayTomoLib.io.projections import open_projections
         from XRayTomoLib.mrml.projection_import import load_steps
 
         next(load_steps(open_projections(tmp_path / "counts.npy"), limit_bytes=10))

@@ -11,7 +11,7 @@ import slicer
 from ..files import stem_of
 from ..io.projections import ProjectionError, load_reader, open_projections, open_stack, recognise
 from ..io.projections.normalise import Normalisation, to_line_integrals
-from ..jobs import provenance
+from ..jobs import Step, provenance
 from ..options import option, values_of
 from .stack import LIMIT_BYTES, fill_stack_node, link_stack_node, new_stack_image, new_stack_node
 from .trajectory import new_scan_geometry, show_geometry
@@ -64,14 +64,24 @@ def open_corrected(path, reader, corrections, selected_views=None):
     return projections.with_views(selected_views)
 
 
+def open_steps(path, reader, corrections, selected_views=None):
+    """Job: open_corrected of the same arguments; many files, or a slow disk, take their time."""
+    yield Step(0, message=f"Looking into {Path(path).name or path}")
+    return open_corrected(path, reader, corrections, selected_views)
+
+
 def draw_geometry(projections, name, node=None):
     """The geometry of a ProjectionSet as a node that is drawn; a node that is given is refilled. Raises ProjectionError where it is not known."""
     if projections.views is None:
-        reason = projections.found.get("geometry of the files", "not known")
-        raise ProjectionError(f"The geometry of {projections.source} is {reason}.")
+        raise ProjectionError(unknown_geometry(projections))
     node = node or new_scan_geometry(f"{name} geometry")
     show_geometry(node, projections.views)
     return node
+
+
+def unknown_geometry(projections):
+    """A sentence on what is missing of the geometry of a ProjectionSet."""
+    return f"The geometry of {projections.source} is {projections.found.get('geometry of the files', 'not known')}."
 
 
 def name_of(path):

@@ -8,13 +8,13 @@ from .worker_timer import WorkerTimer
 
 
 class JobBar:
-    """Runs one job at a time. onStep(step) is called in the main thread for the steps that are shown, onEnd(result, error) at the end, for a
-    cancelled job not at all. onCancel() is for jobs that end themselves early and have a result then."""
+    """Runs one job at a time; onEnd may start the next. onStep(step) is called in the main thread for the steps that are shown,
+    onEnd(result, error) at the end, for a cancelled job not at all. onCancel() is for jobs that end themselves early and have a result then."""
 
     def __init__(self, progressBar, cancelButton, statusLabel, onEnd, onStep=None, onCancel=None):
         self._bar, self._button, self._label, self._onEnd, self._onStep = progressBar, cancelButton, statusLabel, onEnd, onStep
         self._onCancel = onCancel
-        self._thread = None
+        self._thread, self._wait_s = None, 0.0
         self.timer = WorkerTimer(self.follow)
         cancelButton.connect("clicked()", self.cancel)
         self.show()
@@ -23,9 +23,9 @@ class JobBar:
     def running(self):
         return self._thread is not None
 
-    def start(self, steps):
-        """Begins the generator of Steps `steps`."""
-        self._thread = JobThread(steps)
+    def start(self, steps, wait_s=5.0):
+        """Begins the generator of Steps `steps`; wait_s: how long those who end it wait for its present step."""
+        self._thread, self._wait_s = JobThread(steps), wait_s
         self._bar.setRange(0, 0)
         showText(self._label, _("Preparing"))
         self.show()
@@ -39,12 +39,12 @@ class JobBar:
         elif self.stop():
             showText(self._label, _("Cancelled; nothing was kept."))
 
-    def stop(self, wait_s=5.0):
-        """Ends the job without a word, waiting so long for its present step; returns whether there was one."""
+    def stop(self, wait_s=None):
+        """Ends the job without a word, waiting so long for its present step (default: as it was begun); returns whether there was one."""
         self.timer.stop()
         thread, self._thread = self._thread, None
         if thread is not None:
-            thread.cancel(wait_s)
+            thread.cancel(self._wait_s if wait_s is None else wait_s)
         self.show()
         return thread is not None
 
@@ -71,4 +71,4 @@ class JobBar:
             self.show()
             showText(self._label, "")
             self._onEnd(thread.result, thread.error)
-        return running
+        return self.running
