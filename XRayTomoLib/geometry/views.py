@@ -61,7 +61,7 @@ class Views:
             i = int(np.argmin(area))
             raise GeometryError(f"view {i}: u {to_numpy(self.u)[i]} and v {to_numpy(self.v)[i]} span no detector; "
                                 "both need a length and different directions")
-        self.surface.check(len(self), self.shape)
+        self.surface.check(self)
 
     # -- a sequence of views
     def __len__(self):

@@ -32,6 +32,12 @@ def pixels_of(views):
     return np.stack([r, c], -1).reshape(-1, 2).astype(float)
 
 
+@pytest.mark.parametrize("name", ["cylinder", "convex sphere"])
+def test_a_sheared_curved_detector_is_refused(name):
+    with pytest.raises(GeometryError, match="u perpendicular to v"):
+        replace(CONE, v=CONE.v + 0.1 * CONE.u, surface=SURFACES[name])
+
+
 @on_every
 @pytest.mark.parametrize("base", [CONE, PARALLEL], ids=["cone", "parallel"])
 def test_rays_of_pixels_meet_their_pixels(name, base):

@@ -60,8 +60,8 @@ class Surface:
         """Pixels (row, col) [N, P, 2] where the rays start + a direction, a > 0, [N, P, 3] meet the surface; NaN where they do not."""
         raise NotImplementedError
 
-    def check(self, count, shape):
-        """GeometryError where the surface does not fit `count` views of `shape` = (rows, cols) pixels."""
+    def check(self, views):
+        """GeometryError where the surface does not fit the views."""
 
     def arrays(self):
         """The arrays or tensors it holds."""

@@ -30,6 +30,9 @@ class Cylindrical(Surface):
         if not abs(self.radius_mm) > 0:
             raise GeometryError(f"detector radius {self.radius_mm} mm: expected a number other than zero; use Flat for a plane")
 
+    def check(self, views):
+        local_frame(views)
+
     def at(self, views, r, c):
         eu, ev, towards = towards_source(views)
         xp = namespace(eu, r, c)
@@ -77,6 +80,9 @@ class Spherical(Surface):
             raise GeometryError(f"detector apex {self.apex}: expected (row, col)")
         if not abs(self.radius_mm) > 0:
             raise GeometryError(f"detector radius {self.radius_mm} mm: expected a number other than zero; use Flat for a plane")
+
+    def check(self, views):
+        local_frame(views)
 
     def at(self, views, r, c):
         eu, ev, towards = towards_source(views)

@@ -31,10 +31,11 @@ class FreePixels(Surface):
         """Whole pixels only: freely placed pixels have nothing between them."""
         return _picked_pixels(self.targets, r, c)
 
-    def check(self, count, shape):
+    def check(self, views):
+        expected = (len(views), *views.shape, 3)
         for a in self.arrays():
-            if tuple(a.shape) != (count, *shape, 3):
-                raise GeometryError(f"free pixels of shape {tuple(a.shape)}: expected [views, rows, cols, 3] = {(count, *shape, 3)}")
+            if tuple(a.shape) != expected:
+                raise GeometryError(f"free pixels of shape {tuple(a.shape)}: expected [views, rows, cols, 3] = {expected}")
 
     def locate(self, views, start, direction):
         raise GeometryError("points cannot be projected onto freely placed pixels: they span no surface")

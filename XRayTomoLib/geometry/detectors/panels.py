@@ -56,9 +56,10 @@ class Panels(Surface):
         """Number of each panel's first column in the picture, and the number of all columns."""
         return np.concatenate([[0], np.cumsum(self.cols)])
 
-    def check(self, count, shape):
-        if sum(self.cols) != shape[1]:
-            raise GeometryError(f"panels of {' + '.join(map(str, self.cols))} columns on a detector of {shape[1]} columns: they must add up")
+    def check(self, views):
+        cols = views.shape[1]
+        if sum(self.cols) != cols:
+            raise GeometryError(f"panels of {' + '.join(map(str, self.cols))} columns on a detector of {cols} columns: they must add up")
 
     def at(self, views, r, c):
         xp = namespace(views.origin, r, c)

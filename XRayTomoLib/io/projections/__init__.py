@@ -79,7 +79,8 @@ def _call(name, path, hints):
     try:
         return function(path, **hints)
     except GeometryError as error:
-        raise ProjectionError(f"{str(error).rstrip('.')}.") from error
+        text = f"{str(error).rstrip('.')}."
+        raise ProjectionError(text if str(path) in text or str(path.parent) in text else f"{path}: {text}") from error
     except OSError as error:
         raise ProjectionError(f"{error.filename or path}: cannot be read ({error.strerror or error}); check the path.") from error
 

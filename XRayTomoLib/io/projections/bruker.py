@@ -142,7 +142,7 @@ class _Log:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise ProjectionError(f"{self.path}: {key} = '{text[:40]}'; expected a number.")
+            raise ProjectionError(f"{self.path}: {key} = {text[:40]!r}; expected a number.")
         return value
 
     def whole(self, key):

@@ -9,7 +9,7 @@ from Unit.io.projections import vendor_kit as kit
 
 from XRayTomoLib.geometry import GeometryError
 from XRayTomoLib.geometry.formats import FormatError, read_geometry, recognise_format
-from XRayTomoLib.io.projections import ProjectionError, nikon
+from XRayTomoLib.io.projections import ProjectionError, nikon, open_projections
 
 SHAPE = (6, 8)
 REFUSED = (ProjectionError, GeometryError)
@@ -107,6 +107,13 @@ def test_missing_and_impossible_values(tmp_path, changes, message):
     with pytest.raises(FormatError) as error:
         nikon.open_projections(tmp_path)
     kit.one_sentence(error, tmp_path / "rock.xtekct", message)
+
+
+def test_what_the_views_refuse_names_the_scan_too(tmp_path):
+    write_scan(tmp_path, DetectorPixelSizeX=1e-320)
+    with pytest.raises(ProjectionError) as error:
+        open_projections(tmp_path)
+    kit.one_sentence(error, tmp_path, "span no detector")
 
 
 def test_wrong_sign(tmp_path):
