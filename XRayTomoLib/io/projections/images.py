@@ -55,8 +55,9 @@ def _check_of_one_kind(folder, files):
         cameras = "; its camera calibrations are read as a geometry" if is_geometry(folder) else ""
         raise ProjectionError(f"{folder}: not the projections of one scan, its pictures differ in pages x rows x columns ({held}){cameras}; "
                               "put the pictures of one scan into a folder of their own, or give one picture.")
-    if next(iter(kinds))[0] > 1:
-        raise ProjectionError(f"{folder}: {len(files)} pictures of {next(iter(kinds))[0]} pages each; expected one page in each, or one picture of all.")
+    pages = next(iter(kinds))[0]
+    if pages > 1:
+        raise ProjectionError(f"{folder}: {len(files)} pictures of {pages} pages each; expected one page in each, or one picture of all.")
 
 
 def _is_called(file, names):
