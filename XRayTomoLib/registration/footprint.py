@@ -7,6 +7,9 @@ import torch
 from ..geometry import transform_points
 from ..geometry.arrays import norm, to_numpy, unit
 from .images import COVERED, footprint
+from .recipe import levels_for
+
+WINDOW = 2.0                # half the width of the squares over which images are normalised, in margins of the footprint
 
 
 def occupied_corners(grid, mu):
@@ -26,19 +29,28 @@ def px_per_mm(xray, point_ras):
     return float(norm(pixels[1:] - pixels[0]).mean())
 
 
-def margin_px(case, pose, index, margin_mm):
-    """margin_mm at the object's centre in pixels of X-ray `index`, at least 1."""
-    return max(1, round(margin_mm * px_per_mm(case.xrays[index], transform_points(pose, case.grid.centre_ras))))
+def levels_around(cases, poses, options):
+    """The levels at which objects (cases) at poses [n, 4, 4] are registered by their footprints: the largest object's radiograph decides the
+    resolution, and images are normalised over squares of the size of bones rather than of arms."""
+    alone = [x for case, pose in zip(cases, poses) for x in within_reach(case, pose[None], options.footprint_mm).xrays]
+    scale = np.mean([px_per_mm(x, _centre(case, pose)) for case, pose in zip(cases, poses) for x in case.xrays])
+    return levels_for(alone, options.finest_px, WINDOW * options.footprint_mm * scale)
 
 
 def within_reach(case, poses, margin_mm):
     """The case with its X-rays cropped to where the object lies in any of the poses [n, 4, 4], and `margin_mm` around it."""
+    points = reach(case, poses)
+    return case.with_xrays([cropped(x, points, margin_px(x, _centre(case, poses[0]), margin_mm)) for x in case.xrays])
+
+
+def reach(case, poses):
+    """Corners (RAS) [8 n, 3] of what the object occupies at poses [n, 4, 4]."""
     corners = occupied_corners(case.grid, case.mu)
-    points = (corners @ poses[:, :3, :3].swapaxes(-1, -2) + poses[:, None, :3, 3]).reshape(-1, 3)
-    return case.with_xrays([_cropped(x, points, margin_px(case, poses[0], i, margin_mm)) for i, x in enumerate(case.xrays)])
+    return (corners @ poses[:, :3, :3].swapaxes(-1, -2) + poses[:, None, :3, 3]).reshape(-1, 3)
 
 
-def _cropped(xray, points, border_px):
+def cropped(xray, points, border_px):
+    """The part of an X-ray that shows points (RAS) [P, 3], and `border_px` pixels around them, as far as the X-ray goes."""
     pixels = to_numpy(xray.views.project(points))[0]
     size = np.array(xray.image.shape)
     first = np.clip(np.floor(np.nanmin(pixels, 0)).astype(int) - border_px, 0, size - 1)
@@ -48,24 +60,36 @@ def _cropped(xray, points, border_px):
     return replace(xray, image=xray.image[window], views=views, mask=xray.mask[window])
 
 
-def footprints(case, poses, index, margin_mm):
-    """Radiographs of X-ray `index` for poses [n, 4, 4], and masks of the pixels that count for each: what the object covers and margin_mm
-    around it; all that count in the X-ray where it covers none of them, so that no pose wins by leaving the picture."""
-    radiographs = case.render(poses, index)
-    own = footprint(radiographs, margin_px(case, poses[0], index, margin_mm)) & case.xrays[index].mask
-    return radiographs, torch.where(own.any(-1, keepdim=True).any(-2, keepdim=True), own, case.xrays[index].mask)
+def margin_px(xray, point_ras, margin_mm):
+    """margin_mm at a point (RAS) in pixels of an X-ray, at least 1."""
+    return max(1, round(margin_mm * px_per_mm(xray, point_ras)))
+
+
+def covered(case, poses, index, margin_mm):
+    """Radiographs of X-ray `index` for poses [n, 4, 4], and masks of those of its pixels that the object covers, or that lie within margin_mm."""
+    radiographs, xray = case.render(poses, index), case.xrays[index]
+    return radiographs, footprint(radiographs, margin_px(xray, _centre(case, poses[0]), margin_mm)) & xray.mask
 
 
 def around_object(case, pose, margin_mm):
     """The case in which only pixels count that the object covers at `pose`, and margin_mm around them."""
-    masks = [footprints(case, np.asarray(pose)[None], i, margin_mm)[1][0] for i in range(len(case.xrays))]
-    return case.with_xrays([replace(x, mask=mask) for x, mask in zip(case.xrays, masks)])
+    return case.with_xrays([replace(x, mask=_or_all(covered(case, np.asarray(pose)[None], i, margin_mm)[1], x.mask)[0])
+                            for i, x in enumerate(case.xrays)])
 
 
 def likeness(case, poses, similarity, margin_mm):
     """Mean similarity [n] over the X-rays at poses [n, 4, 4], each over its own footprint."""
     total = 0.0
     for index, x in enumerate(case.xrays):
-        radiographs, masks = footprints(case, poses, index, margin_mm)
-        total = total + similarity(radiographs, x.image, masks)
+        radiographs, masks = covered(case, poses, index, margin_mm)
+        total = total + similarity(radiographs, x.image, _or_all(masks, x.mask))
     return (total / len(case.xrays)).numpy()
+
+
+def _or_all(masks, mask):
+    """Masks [n, rows, cols], and `mask` [rows, cols] in place of those that are empty: no pose wins by leaving the picture."""
+    return torch.where(masks.any(-1, keepdim=True).any(-2, keepdim=True), masks, mask)
+
+
+def _centre(case, pose):
+    return transform_points(pose, case.grid.centre_ras)

@@ -7,9 +7,11 @@ import torch
 from ..geometry.arrays import to_numpy, unit
 from ..jobs import Step
 from .case import RegistrationError, by_increment, compose, ends_of
+from .footprint import covered, cropped, levels_around, margin_px, reach
 from .levenberg import Residuals, optimise
 from .poses import checked_pose
-from .recipe import LEVELS
+from .recipe import levels_for
+from .register import RegistrationOptions, register
 
 SHIFTS = ("offset_u", "offset_v", "sdd")
 GEOMETRY = (*SHIFTS, "pose")            # what of a view can be corrected
@@ -22,6 +24,11 @@ class State:
     poses: np.ndarray
     shifts: np.ndarray
     moves: np.ndarray
+
+    @classmethod
+    def of(cls, poses, count):
+        """The state of bones at `poses` [B, 4, 4] in `count` X-rays whose geometry is as it is."""
+        return cls(np.asarray(poses, float), np.zeros((count, 3)), np.tile(np.eye(4), (count, 1, 1)))
 
     def corrected(self, index, views):
         """View number `index` after its corrections."""
@@ -89,26 +96,57 @@ class JointRegistration:
     scores: np.ndarray
 
 
-def register_together(cases, starts, geometry=(), levels=LEVELS[1:]):
+def register_bones(cases, starts, options=None, geometry=()):
+    """Generator of Steps that returns the JointRegistration of several bones (Cases that share their X-rays) from rough starts [B, 4, 4]:
+    each is registered alone, as if the others were not there, and then all together."""
+    cases = list(cases)
+    starts = _checked(cases, starts, geometry)
+    poses = []
+    for case, start in zip(cases, starts):
+        poses.append((yield from register(case, start, options)).pose)
+    return (yield from register_together(cases, poses, geometry, options))
+
+
+def register_together(cases, starts, geometry=(), options=None):
     """Generator of Steps that returns the JointRegistration of several bones (Cases that share their X-rays) from near starts [B, 4, 4].
 
     geometry: what of the views is refined with them, some of GEOMETRY. A single view of a single bone cannot tell a shifted detector from
-    a shifted bone: refine geometry with several views.
+    a shifted bone: refine geometry with several views. Of the RegistrationOptions, finest_px and footprint_mm count.
     """
-    cases = list(cases)
-    starts = [checked_pose(start, f"the start of bone {b}") for b, start in enumerate(starts)]
-    _check(cases, starts, geometry)
-    count = len(cases[0].xrays)
-    state = State(np.stack(starts), np.zeros((count, 3)), np.tile(np.eye(4), (count, 1, 1)))
-    for number, level in enumerate(levels):
-        residuals = JointResiduals([case.level(level.image, level.volume) for case in cases], level.radius, geometry)
+    cases, options = list(cases), options or RegistrationOptions()
+    state, views = State.of(_checked(cases, starts, geometry), len(cases[0].xrays)), [x.views for x in cases[0].xrays]
+    if options.footprint_mm:
+        levels, cases = levels_around(cases, state.poses, options), _within_reach(cases, state.poses, options.footprint_mm)
+    else:
+        levels = levels_for(cases[0].xrays, options.finest_px)
+    for number, level in enumerate(levels[1:], 1):
+        seen = _around([case.level(level.image, level.volume) for case in cases], state, options.footprint_mm)
+        residuals = JointResiduals(seen, level.radius, geometry)
         state = yield from _steps(optimise(residuals, state, level.iterations, level.stop_mm), number, len(levels))
     scores = np.array([float(part.correlation(residuals.rendered(state, i)[0])) for i, part in enumerate(residuals.parts)])
-    views = tuple(state.corrected(i, x.views) for i, x in enumerate(cases[0].xrays))
-    return JointRegistration(state.poses, views, state.shifts, scores)
+    return JointRegistration(state.poses, tuple(state.corrected(i, view) for i, view in enumerate(views)), state.shifts, scores)
 
 
-def _check(cases, starts, geometry):
+def _within_reach(cases, poses, margin_mm):
+    """The cases with X-rays cropped to where any of the bones lies."""
+    points = np.concatenate([reach(case, pose[None]) for case, pose in zip(cases, poses)])
+    xrays = [cropped(x, points, margin_px(x, points.mean(0), margin_mm)) for x in cases[0].xrays]
+    return [case.with_xrays(xrays) for case in cases]
+
+
+def _around(cases, state, margin_mm):
+    """The cases in which only pixels count that one of the bones covers, and margin_mm around them; all for a margin of 0."""
+    if not margin_mm:
+        return cases
+    seen = [replace(x, views=state.corrected(i, x.views)) for i, x in enumerate(cases[0].xrays)]
+    masks = [torch.cat([covered(case.with_xrays(seen), pose[None], i, margin_mm)[1] for case, pose in zip(cases, state.poses)]).any(0)
+             for i in range(len(seen))]
+    xrays = [replace(x, mask=mask) for x, mask in zip(cases[0].xrays, masks)]
+    return [case.with_xrays(xrays) for case in cases]
+
+
+def _checked(cases, starts, geometry):
+    """The starts [B, 4, 4] as rigid matrices, after everything that can be refused has been looked at."""
     if unknown := [name for name in geometry if name not in GEOMETRY]:
         raise RegistrationError(f"'{unknown[0]}' is no part of a view's geometry that can be refined; expected some of {', '.join(GEOMETRY)}")
     if not cases or len(cases) != len(starts):
@@ -117,8 +155,10 @@ def _check(cases, starts, geometry):
         raise RegistrationError("the bones have X-rays of their own; give every case the same X-rays")
     if geometry and len(cases[0].xrays) == 1 and len(cases) == 1:
         raise RegistrationError("one view of one bone cannot tell a wrong geometry from a wrong pose; give a second view, or refine no geometry")
+    starts = [checked_pose(start, f"the start of bone {b}") for b, start in enumerate(starts, 1)]
     for case, start in zip(cases, starts):
         case.check_sight(start)
+    return np.stack(starts)
 
 
 def _steps(job, number, count):

@@ -10,7 +10,7 @@ from ..options import OptionError, named, option, options_of
 from .case import RegistrationError
 from .curve import CurvedResiduals
 from .evaluate import mtre_mm
-from .footprint import px_per_mm, within_reach
+from .footprint import levels_around, within_reach
 from .levenberg import FREEDOMS, Residuals, optimise
 from .optimisers import OPTIMISERS
 from .poses import checked_pose, half_turns
@@ -23,7 +23,6 @@ from .uncertainty import Uncertainty, uncertainty
 LEAST_NCC = 0.1             # mean local NCC below which X-rays and volume show nothing in common
 CONTRADICTION = 2.0         # factor by which what an X-ray leaves unexplained (1 - NCC) falls without the others, where geometries contradict
 GAIN = 0.03                 # of local NCC that it must gain besides
-WINDOW = 2.0                # half the width of the squares over which images are normalised, in margins of the footprint
 
 
 @dataclass(frozen=True)
@@ -128,11 +127,10 @@ def register(case, start=None, options=None):
 
 def _stages(case, poses, options):
     """The Stages from coarse to fine, for poses [n, 4, 4] of which the first is the start."""
-    levels, margin_mm = levels_for(case.xrays, options.finest_px), options.footprint_mm
-    if margin_mm:
-        radius_px = WINDOW * margin_mm * np.mean([px_per_mm(x, transform_points(poses[0], case.grid.centre_ras)) for x in case.xrays])
-        levels = levels_for(within_reach(case, poses[:1], margin_mm).xrays, options.finest_px, radius_px)
-        case = within_reach(case, poses, margin_mm)
+    if options.footprint_mm:
+        levels, case = levels_around([case], poses[:1], options), within_reach(case, poses, options.footprint_mm)
+    else:
+        levels = levels_for(case.xrays, options.finest_px)
     return [Stage(case, level, options) for level in levels]
 
 

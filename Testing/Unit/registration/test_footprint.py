@@ -10,7 +10,8 @@ from XRayTomoLib.geometry import CArm, transform_points
 from XRayTomoLib.grids import CartesianGrid
 from XRayTomoLib.registration.case import Case, RegistrationError, XRay, compose
 from XRayTomoLib.registration.evaluate import middle_half, mtre_mm
-from XRayTomoLib.registration.footprint import around_object, footprints, likeness, occupied_corners, px_per_mm, within_reach
+from XRayTomoLib.registration.footprint import around_object, covered, likeness, occupied_corners, px_per_mm, within_reach
+from XRayTomoLib.registration.joint import register_bones
 from XRayTomoLib.registration.register import RegistrationOptions, register
 from XRayTomoLib.registration.search import poses_around
 from XRayTomoLib.registration.similarity import NCC
@@ -54,7 +55,19 @@ def test_a_bone_among_others(case):
     assert mtre_mm(found.pose, pose(), middle_half(case.grid)) < 0.7 and (found.scores > 0.85).all()
     assert found.xrays is case.xrays
     with pytest.raises(RegistrationError, match="contradict"):
-        jobs.run(register(case, start, RegistrationOptions(**options)))
+        jobs.run(register(case, start, RegistrationOptions(**options | {"search_count": 16, "refined_starts": 1})))
+
+
+def test_two_bones_that_overlap(case):
+    """Alone one takes the other's shadow for its own; together they explain the picture where they overlap."""
+    truths = [pose(), compose(np.array(OTHERS[0]), np.eye(4), CENTRE)]
+    starts = [compose(np.r_[0.04, -0.04, 0.04, 2.0, -2, 2], t, transform_points(t, CENTRE)) for t in truths]
+    cases, points = [case, Case(case.grid, case.mu, case.xrays, CENTRE)], middle_half(case.grid)
+    options, steps = RegistrationOptions(footprint_mm=2.0, search_count=1, refined_starts=1), []
+    found = jobs.run(register_bones(cases, starts, options), steps.append)
+    assert [float(mtre_mm(p, t, points)) < 0.6 for p, t in zip(found.poses, truths)] == [True, True]
+    assert (found.scores > 0.9).all() and steps[-1].state["poses"].shape == (2, 4, 4)             # the second alone: 0.78 and 0.84
+    assert [v.shape for v in found.views] == [x.views.shape for x in case.xrays]
 
 
 def test_cropped_to_what_can_be_reached(case):
@@ -74,16 +87,16 @@ def test_cropped_to_what_can_be_reached(case):
 
 def test_footprints_follow_the_pose(case):
     poses = np.stack([pose(), compose(np.r_[0, 0, 0, 0, 0, 10.0], pose(), CENTRE), compose(np.r_[0, 0, 0, 0, 0, 900.0], pose(), CENTRE)])
-    radiographs, masks = footprints(case, poses, 0, MARGIN_MM)
+    radiographs, masks = covered(case, poses, 0, MARGIN_MM)
     px = MARGIN_MM * px_per_mm(case.xrays[0], transform_points(pose(), case.grid.centre_ras))
     assert px_per_mm(case.xrays[0], CENTRE) == pytest.approx(1000 / 700 / 3.0, rel=1e-3)
     rows = [np.flatnonzero(m.any(1)) for m in masks[:2].numpy()]
-    covered = np.flatnonzero((radiographs[0] > 0.01 * radiographs[0].max()).any(1).numpy())
-    assert covered[0] - rows[0][0] == rows[0][-1] - covered[-1] == round(px)
+    shadow = np.flatnonzero((radiographs[0] > 0.01 * radiographs[0].max()).any(1).numpy())
+    assert shadow[0] - rows[0][0] == rows[0][-1] - shadow[-1] == round(px)
     assert rows[0][0] - rows[1][0] == pytest.approx(10 * px / MARGIN_MM, abs=1.5)
-    assert torch.equal(masks[2], case.xrays[0].mask)                 # out of sight: compared with the whole picture
-    near = around_object(case, pose(), MARGIN_MM)
-    assert torch.equal(near.xrays[0].mask, masks[0]) and near.xrays[0].image is case.xrays[0].image
+    near, gone = (around_object(case, p, MARGIN_MM).xrays[0] for p in poses[[0, 2]])
+    assert torch.equal(near.mask, masks[0]) and near.image is case.xrays[0].image
+    assert not masks[2].any() and torch.equal(gone.mask, case.xrays[0].mask)        # out of sight: compared with the whole picture
 
 
 def test_likeness_is_the_similarity_over_each_footprint(case):

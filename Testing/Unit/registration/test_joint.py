@@ -8,12 +8,10 @@ from XRayTomoLib import jobs
 from XRayTomoLib.registration.case import Case, RegistrationError, XRay, compose
 from XRayTomoLib.registration.evaluate import middle_half, mtre_mm
 from XRayTomoLib.registration.joint import JointResiduals, State, register_together
-from XRayTomoLib.registration.recipe import Level
 from XRayTomoLib.registration.tracking import candidates, track
 
 TRUTH = pose()
 BODY = body(size=32, spacing_mm=4.5)
-LEVELS = (Level(2, 2, 8, 0.03, 15), Level(1, 1, 8, 0.005, 20))
 
 
 def test_two_bones_together():
@@ -22,7 +20,7 @@ def test_two_bones_together():
     xrays = xrayed(*BODY, views(), TRUTH, bodies=[(*second, other)])
     cases = [Case(*BODY, xrays, CENTRE), Case(*second, xrays, CENTRE)]
     starts = [compose(np.r_[0.02, -0.02, 0.03, 2.0, -2, 1], TRUTH, CENTRE), compose(np.r_[-0.02, 0.03, 0.02, -2.0, 1, 2], other, CENTRE)]
-    found = jobs.run(register_together(cases, starts, levels=LEVELS))
+    found = jobs.run(register_together(cases, starts))
     assert [float(mtre_mm(p, t, middle_half(g))) < 0.1 for p, t, g in zip(found.poses, (TRUTH, other), (BODY[0], second[0]))] == [True, True]
     assert (found.scores > 0.99).all()
 
@@ -33,7 +31,7 @@ def test_geometry_is_refined_with_the_pose():
     turned = compose(np.r_[0, 0, 0.017, 0, 0, 0.0], np.eye(4), CENTRE)
     wrong = State(np.eye(4)[None], np.array([[0, 0, 0], [-4.0, 3.0, 0]]), np.stack([np.eye(4), turned]))
     case = Case(*BODY, [XRay(x.image, wrong.corrected(i, x.views)) for i, x in enumerate(xrays)], CENTRE)
-    fixed, freed = (jobs.run(register_together([case], [TRUTH], geometry, LEVELS)) for geometry in ((), ("offset_u", "offset_v", "pose")))
+    fixed, freed = (jobs.run(register_together([case], [TRUTH], geometry)) for geometry in ((), ("offset_u", "offset_v", "pose")))
     assert freed.scores.min() > fixed.scores.max()
     true, found, before = (np.asarray(v.project(middle_half(BODY[0]) @ T[:3, :3].T + T[:3, 3]))[0] for v, T in (
         (xrays[1].views, TRUTH), (freed.views[1], freed.poses[0]), (fixed.views[1], fixed.poses[0])))
