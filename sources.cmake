@@ -170,6 +170,7 @@ set(XRAYTOMO_SCRIPTS
   "XRayTomoLib/panels/scan.py"
   "XRayTomoLib/panels/section.py"
   "XRayTomoLib/panels/source_detector.py"
+  "XRayTomoLib/panels/switched_forms.py"
   "XRayTomoLib/panels/trajectory.py"
   "XRayTomoLib/panels/volume.py"
   "XRayTomoLib/panels/worker_timer.py"

@@ -247,17 +247,20 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
         return map_of(geometryNode, regionNode, kind, spacingMm, jobs.run, outputNode)
 
     def reconstruct(self, stackNode, geometryNode=None, method="fdk", regionNode=None, spacingMm=None, waterPerMm=None, airPerMm=0.0,
-                    startNode=None, priorNode=None, outputNode=None, checkpoint=None, resume=None, progress=None, **options):
+                    startNode=None, priorNode=None, outputNode=None, checkpoint=None, resume=None, progress=None, corrections=None,
+                    approach=None, **options):
         """A volume node in 1/mm (HU with waterPerMm and airPerMm, what water and air have in 1/mm) from a stack node of line integrals.
 
         geometryNode: default, the stack's own. method: a name of XRayTomoLib.reconstruction.METHODS; options: its options, such as
         iterations=20. regionNode: an ROI or a volume whose grid is taken (default: what the views can reconstruct). startNode, priorNode:
         volumes in the result's unit. checkpoint, resume: files for the state of iterative methods. progress(step): see XRayTomoLib.jobs.Step.
+        corrections: {name: options} of XRayTomoLib.reconstruction.corrections.CORRECTIONS, such as {"rings": {"width": 15}}. approach:
+        dictionary of XRayTomoLib.workflows.reconstruction.Approach, such as {"levels": 2} (coarse starts).
         """
         from XRayTomoLib.mrml.reconstruction_job import reconstruct_now, reconstruction_request
 
         request = reconstruction_request(stackNode, method, options, regionNode, spacingMm, waterPerMm, airPerMm, geometryNode, startNode,
-                                         priorNode, checkpoint, resume)
+                                         priorNode, checkpoint, resume, corrections, approach)
         return reconstruct_now(request, stackNode, geometryNode, outputNode, progress)
 
     def compare(self, volumeNode, referenceNode, lineNode=None, attenuation=None, outputNode=None):

@@ -1,6 +1,7 @@
 """Reconstruct in the panel: methods and their options, a volume in its place, pause, cancel, resume, what is wrong."""
 
 import json
+import re
 from pathlib import Path
 
 import ctk
@@ -90,6 +91,73 @@ def test_pause_cancel_and_resume(section, tmp_path):
     driving.click(section.ui.resumeButton)
     finish(section)
     assert section.ui.reconstructionMessageLabel.text == "" and p.reconstruction is not None
+
+
+def test_corrections_are_switched_on_and_applied_in_their_order(section):
+    group = section.ui.reconstructionCorrectionsGroupBox
+    group.collapsed = False
+    driving.process()
+    for name in ("hardening", "bad-pixels"):
+        driving.click(section.corrections.switch(name))
+    driving.type_text(section.corrections.form("hardening").control("linear"), "2")
+    driving.click(section.corrections.switch("rings"))
+    driving.click(section.corrections.switch("rings"))
+    assert group.title == "Corrections (2 on)"
+    section.parameters.reconstructionSpacingMm = 8.0
+    plain = slicer.util.getModuleLogic("XRayTomo").reconstruct(section.parameters.projectionStack, spacingMm=8)
+    driving.click(section.ui.reconstructButton)
+    finish(section)
+    node = section.parameters.reconstruction
+    made = json.loads(node.GetAttribute("XRayTomo.Provenance"))["parameters"]["corrections"]
+    assert [each["correction"] for each in made] == ["BadPixels", "WaterHardening"] and made[1]["options"]["linear"] == 2
+    before, after = (slicer.util.arrayFromVolume(each) for each in (plain, node))
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.95 and after.max() == pytest.approx(2 * before.max(), rel=0.1)
+
+
+def test_coarse_starts_and_surroundings_belong_to_iterative_methods(section):
+    p = section.parameters
+    assert not section.ui.approachGroupBox.isVisible()
+    p.reconstructionMethod, p.reconstructionRegion, p.reconstructionSpacingMm = "sirt", section.volume, 0.0
+    driving.process()
+    section.ui.approachGroupBox.collapsed = False
+    driving.process()
+    driving.type_text(section.form.control("iterations"), "3")
+    driving.type_text(section.approach.control("levels"), "1")
+    driving.type_text(section.approach.control("surround_mm"), "16")
+    driving.click(section.ui.reconstructButton)
+    finish(section)
+    assert section.ui.reconstructionMessageLabel.text == ""
+    assert slicer.util.arrayFromVolume(p.reconstruction).shape == (30, 34, 38)
+    made = json.loads(p.reconstruction.GetAttribute("XRayTomo.Provenance"))["parameters"]
+    assert made["levels"] == 1 and made["surround_mm"] == 16
+    table = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLTableNode")
+    assert table.GetNumberOfRows() == 3, "the steps of the preparations are no steps of the volume"
+
+
+def test_the_time_is_estimated_on_request(section):
+    section.parameters.reconstructionMethod, section.parameters.reconstructionSpacingMm = "sirt", 8.0
+    driving.wait_until(lambda: "voxels of 8 mm" in section.ui.planLabel.text and "about" not in section.ui.planLabel.text, 30)
+    driving.click(section.ui.estimateButton)
+    driving.wait_until(lambda: re.search(r"about [\d.]+ s$", section.ui.planLabel.text), 60)
+
+
+def test_resume_takes_up_what_a_crash_has_left(section):
+    """A new panel knows no checkpoint's name; the file where the panel keeps one by default is there."""
+    Path(section._checkpointPath()).unlink(missing_ok=True)
+    section.parameters.reconstructionMethod, section.parameters.reconstructionSpacingMm = "sirt", 8.0
+    driving.process()
+    assert not section.ui.resumeButton.enabled
+    driving.type_text(section.form.control("iterations"), "2")
+    driving.click(section.ui.reconstructButton)
+    finish(section)
+    section.parameters.checkpointFile, section.parameters.reconstruction = "", None
+    driving.type_text(section.form.control("iterations"), "3")
+    driving.click(section.ui.resumeButton)
+    finish(section)
+    assert section.ui.reconstructionMessageLabel.text == ""
+    table = section.parameters.reconstruction.GetNodeReference("XRayTomo.Convergence")
+    assert table.GetNumberOfRows() == 1 and table.GetTable().GetColumnByName("iteration").GetValue(0) == 3
+    Path(section.parameters.checkpointFile).unlink()
 
 
 def test_what_is_wrong_is_said_and_nothing_is_made(section):

@@ -82,6 +82,7 @@ class XRayTomoParameterNode:
     reconstructionGeometry: slicer.vtkMRMLTextNode
     reconstructionMethod: str = "fdk"
     reconstructionOptions: str = ""
+    reconstructionCorrections: str = ""
     reconstructionRegion: Union[slicer.vtkMRMLMarkupsROINode, slicer.vtkMRMLScalarVolumeNode, None]  # noqa: UP007 (the wrapper knows no |)
     reconstructionSpacingMm: Annotated[float, WithinRange(0.0, 1000.0)] = 0.0
     startVolume: slicer.vtkMRMLScalarVolumeNode

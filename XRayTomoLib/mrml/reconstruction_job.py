@@ -43,6 +43,9 @@ class ReconstructionRequest:
     prior: tuple | None = None
     checkpoint: Path | None = None
     resume: Path | None = None
+    corrections: tuple = ()
+    levels: int = 0
+    surround_mm: float = 0.0
     name: str = "stack"
 
     def grid(self):
@@ -70,13 +73,17 @@ class ReconstructionRequest:
 
 
 def reconstruction_request(stack_node, method, options, region_node=None, spacing_mm=None, water_per_mm=None, air_per_mm=0.0, geometry_node=None,
-                           start_node=None, prior_node=None, checkpoint=None, resume=None):
+                           start_node=None, prior_node=None, checkpoint=None, resume=None, corrections=None, approach=None):
     """Checks what can be checked before the work. Raises VolumeError, GeometryError, OptionError or ReconstructionError.
 
     method: a name of reconstruction.METHODS; options: dictionary of its options. region_node: an ROI, or a volume whose grid is taken
     (with another spacing: its box). geometry_node: in place of the stack's own. start_node, prior_node: volumes in the unit of the result.
+    corrections: {name: its options} of reconstruction.corrections.CORRECTIONS, which are applied in that table's order. approach: dictionary of
+    options of workflows.reconstruction.Approach.
     """
+    from ..options import make, values_of
     from ..reconstruction import method_of
+    from ..workflows.reconstruction import Approach
 
     if stack_node is None:
         raise VolumeError("No projections are selected: simulate a scan, or import projections, and select the stack.")
@@ -88,9 +95,18 @@ def reconstruction_request(stack_node, method, options, region_node=None, spacin
     projections = Path(path) if path else slicer.util.arrayFromVolume(stack_node)
     request = ReconstructionRequest(
         projections, views, method_of(method, options), _region(region_node, spacing_mm), spacing_mm or None, water_per_mm or None, air_per_mm,
-        checkpoint=Path(checkpoint) if checkpoint else None, resume=Path(resume) if resume else None, name=stack_node.GetName())
+        checkpoint=Path(checkpoint) if checkpoint else None, resume=Path(resume) if resume else None, corrections=_corrections(corrections or {}),
+        **values_of(make(Approach, approach or {})), name=stack_node.GetName())
     request.calibrated(0.0)  # raises when water and air are no pair
     return replace(request, start=_known(request, start_node), prior=_known(request, prior_node))
+
+
+def _corrections(chosen):
+    """Corrections from {name: options}, in the order in which they are applied."""
+    from ..reconstruction.corrections import CORRECTIONS, correction_of
+
+    made = {name: correction_of(name, values) for name, values in chosen.items()}
+    return tuple(made[name] for name in CORRECTIONS if name in made)
 
 
 def _region(node, spacing_mm):
@@ -106,13 +122,16 @@ def _known(request, node):
     return request.attenuation(np.array(array_from_volume(node), np.float32)), grid_from_volume(node)
 
 
-def planned(request):
-    """(grid, bytes that the work needs, bytes that it may use); takes up to half a second."""
+def planned(request, timed=False):
+    """(grid, bytes that the work needs, bytes that it may use, None or the seconds it will take); takes up to half a second, timed: a share of
+    the work itself."""
     from ..memory import budget_bytes
+    from ..reconstruction.estimate import estimate
     from ..reconstruction.grids import needed_bytes
 
     grid = request.grid()
-    return grid, needed_bytes(request.method, request.views, grid), budget_bytes()
+    needed, budget = needed_bytes(request.method, request.views, grid), budget_bytes()
+    return grid, needed, budget, estimate(request.method, request.views, grid).seconds if timed and needed <= budget else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,18 +184,19 @@ class ReconstructionJob:
         p, r = self._line_integrals(), self.request
         self.grid = r.grid()
         known = {name: _on_grid(known, self.grid) for name, known in (("start", r.start), ("prior", r.prior)) if known is not None}
-        job = reconstruction(p, r.views, r.method, self.grid, checkpoint=r.checkpoint, resume=r.resume, **known)
+        job = reconstruction(p, r.views, r.method, self.grid, r.levels, r.checkpoint, r.resume, corrections=r.corrections,
+                             surround_mm=r.surround_mm, **known)
         began = shown = time.monotonic()
         first = None
         try:
             while True:
                 step = next(job)
-                first = first or (step.index, time.monotonic())
+                first = first if first and first[0] < step.index else (step.index, time.monotonic())
                 if step.residual is not None:
                     self.residuals.append((step.index, step.residual, time.monotonic() - began))
                 if self._finish.is_set():
-                    return self._ended_early(p, step) if self.is_iterative else None
-                if time.monotonic() - shown >= PREVIEW_SECONDS or step.index == 1:
+                    return self._ended_early(p, step) if step.preview is not None and self.is_iterative else None
+                if step.preview is not None and (time.monotonic() - shown >= PREVIEW_SECONDS or step.index == 1):
                     self._pictures.append(self._picture(step.preview))
                     shown = time.monotonic()
                 yield Step(step.index, step.total, step.residual, _message(step, first))
@@ -200,15 +220,13 @@ class ReconstructionJob:
         r = self.request
         if isinstance(r.projections, Path):
             return line_integrals(replace(open_stack(r.projections), views=r.views))[0]
-        p = torch.from_numpy(np.ascontiguousarray(r.projections, dtype=np.float32))
-        if not bool(torch.isfinite(p).all()):
-            raise VolumeError(f"The stack '{r.name}' holds values that are not finite numbers: import it again with bad pixels repaired.")
-        return p
+        return torch.from_numpy(np.ascontiguousarray(r.projections, dtype=np.float32))
 
     def _ended_early(self, p, step):
         from ..workflows.reconstruction import reconstruction_provenance
 
-        made = reconstruction_provenance(p, self.request.views, self.request.method, self.grid)
+        r = self.request
+        made = reconstruction_provenance(p, r.views, r.method, self.grid, r.levels, r.corrections, r.surround_mm)
         made["parameters"]["ended_after"] = step.index
         return self._picture(step.preview, made)
 

@@ -30,6 +30,16 @@ def write_options(text, name, values):
     return json.dumps(_entries(text) | {name: dict(values)}, sort_keys=True)
 
 
+def without_options(text, name):
+    """`text` without what it keeps under `name`."""
+    return json.dumps({key: values for key, values in _entries(text).items() if key != name}, sort_keys=True)
+
+
+def stored_names(text):
+    """The names under which `text` keeps values."""
+    return list(_entries(text))
+
+
 def instance_from_options(text, name, described):
     """An instance of the dataclass `described` with the values that `text` keeps under `name`."""
     return dataclasses.replace(described(), **read_options(text, name, described))

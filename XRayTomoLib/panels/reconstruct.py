@@ -11,13 +11,16 @@ from slicer.i18n import tr as _
 from ..geometry.formats.xraytomo import FORMAT
 from ..jobs import LatestWorker
 from ..mrml import convergence, reconstruction_job, stack
-from ..mrml.stored_options import read_options, write_options
+from ..mrml.stored_options import read_options, stored_names, write_options
 from ..mrml.volume_rendering import show_rendering
 from . import dependencies
 from .form import Form
 from .job_bar import JobBar
 from .section import Section, showProblem, showText
+from .switched_forms import SwitchedForms
 from .worker_timer import WorkerTimer
+
+APPROACH = "approach"  # the key of Approach among the options of the methods
 
 
 class ReconstructSection(Section):
@@ -34,7 +37,9 @@ class ReconstructSection(Section):
         self.job = JobBar(ui.reconstructionProgressBar, ui.cancelReconstructionButton, ui.reconstructionStatusLabel, self.onEnd, self.onStep,
                           self.onCancel)
         self.form = Form(ui.reconstructionOptionsWidget, self.onOptions)
-        self._planner = LatestWorker(reconstruction_job.planned)
+        self.corrections = SwitchedForms(ui.reconstructionCorrectionsWidget, self.onCorrections)
+        self.approach = Form(ui.approachWidget, lambda values: self._store(APPROACH, values))
+        self._planner = LatestWorker(lambda asked: reconstruction_job.planned(*asked))
         self._planTimer = WorkerTimer(self.followPlan)
         ui.reconstructionStackSelector.addAttribute("vtkMRMLScalarVolumeNode", stack.STACK_ATTRIBUTE, "1")
         ui.reconstructionSelector.addAttribute("vtkMRMLScalarVolumeNode", reconstruction_job.RECONSTRUCTION_ATTRIBUTE, "1")
@@ -45,6 +50,7 @@ class ReconstructSection(Section):
         ui.resumeButton.connect("clicked()", self.onResume)
         ui.pauseButton.connect("toggled(bool)", self.onPause)
         ui.convergenceButton.connect("clicked()", self.onConvergence)
+        ui.estimateButton.connect("clicked()", self.onEstimate)
         self._collapsible = self.widget.findChild(ctk.ctkCollapsibleButton, "reconstructCollapsibleButton")
 
     def disconnect(self):
@@ -65,6 +71,7 @@ class ReconstructSection(Section):
         self.observe("region", p.reconstructionRegion, vtk.vtkCommand.ModifiedEvent, self.onObservedChange)
         if methods:
             self._updateMethod(methods)
+            self._updateForms()
             self._updatePlan()
         if self.ui.checkpointPath.currentPath != p.checkpointFile:
             self.ui.checkpointPath.setCurrentPath(p.checkpointFile)
@@ -77,8 +84,13 @@ class ReconstructSection(Section):
             self.parameters.reconstructionMethod = list(self._methods())[index]
 
     def onOptions(self, values):
-        p = self.parameters
-        p.reconstructionOptions = write_options(p.reconstructionOptions, p.reconstructionMethod, values)
+        self._store(self.parameters.reconstructionMethod, values)
+
+    def onCorrections(self, text):
+        self.parameters.reconstructionCorrections = text
+
+    def onEstimate(self):
+        self._plan(timed=True)
 
     def onCheckpointPath(self, path):
         if self.parameters is not None:
@@ -88,7 +100,7 @@ class ReconstructSection(Section):
         self._start(resume=None)
 
     def onResume(self):
-        self._start(resume=self.parameters.checkpointFile)
+        self._start(resume=self._checkpointPath())
 
     def onPause(self, on):
         self.ui.pauseButton.setText(_("Continue") if on else _("Pause"))
@@ -132,9 +144,14 @@ class ReconstructSection(Section):
         """Shows what a reconstruction would make and take; returns whether that is still being found out."""
         newest = self._planner.take()
         if newest is not None:
-            _number, request, plan, error = newest
+            _number, (request, _timed), plan, error = newest
             showText(self.ui.planLabel, str(error) if error is not None else _sentence(request, *plan))
+            self._updateButtons()
         return self._planner.busy
+
+    def _store(self, name, values):
+        p = self.parameters
+        p.reconstructionOptions = write_options(p.reconstructionOptions, name, values)
 
     def _leave(self, wait_s):
         self._planTimer.stop()
@@ -159,21 +176,29 @@ class ReconstructSection(Section):
         self.update()
 
     def _request(self, start=None, prior=None, checkpoint=None, resume=None):
+        from ..reconstruction.corrections import CORRECTIONS
+        from ..workflows.reconstruction import Approach
+
         p, isIterative = self.parameters, self._isIterative()
         options = read_options(p.reconstructionOptions, p.reconstructionMethod, self._methods()[p.reconstructionMethod])
+        chosen = [name for name in stored_names(p.reconstructionCorrections) if name in CORRECTIONS]
+        corrections = {name: read_options(p.reconstructionCorrections, name, CORRECTIONS[name]) for name in chosen}
         return reconstruction_job.reconstruction_request(
             p.projectionStack, p.reconstructionMethod, options, p.reconstructionRegion, p.reconstructionSpacingMm, p.waterPerMm, p.airPerMm,
-            p.reconstructionGeometry, start if isIterative else None, prior if self._takesPrior() else None, checkpoint, resume)
+            p.reconstructionGeometry, start if isIterative else None, prior if self._takesPrior() else None, checkpoint, resume,
+            corrections, read_options(p.reconstructionOptions, APPROACH, Approach) if isIterative else None)
 
     def _checkpoint(self):
         """The file for the state of an iterative method; one in the temporary folder where none is chosen."""
         p = self.parameters
         if not self._isIterative():
             return None
-        if not p.checkpointFile:
-            name = re.sub(r"[^\w.-]+", "_", p.projectionStack.GetName() if p.projectionStack else "")
-            p.checkpointFile = str(Path(slicer.app.temporaryPath) / f"XRayTomo-{name}.checkpoint.pt")
+        p.checkpointFile = self._checkpointPath()
         return p.checkpointFile
+
+    def _checkpointPath(self):
+        name = re.sub(r"[^\w.-]+", "_", self.parameters.projectionStack.GetName() if self.parameters.projectionStack else "")
+        return self.parameters.checkpointFile or str(Path(slicer.app.temporaryPath) / f"XRayTomo-{name}.checkpoint.pt")
 
     def _show(self, picture):
         work = self._work
@@ -219,16 +244,27 @@ class ReconstructSection(Section):
             self._isQuiet = False
         described = methods[p.reconstructionMethod]
         self.form.show(described, read_options(p.reconstructionOptions, p.reconstructionMethod, described))
-        for name, visible in (("start", self._isIterative()), ("prior", self._takesPrior())):
-            for widget in (getattr(self.ui, name + "SelectorLabel"), getattr(self.ui, name + "Selector")):
-                widget.setVisible(visible)
+        for widget, visible in ((self.ui.approachGroupBox, self._isIterative()), (self.ui.priorSelectorLabel, self._takesPrior()),
+                                (self.ui.priorSelector, self._takesPrior())):
+            widget.setVisible(visible)
+
+    def _updateForms(self):
+        from ..reconstruction.corrections import CORRECTIONS
+        from ..workflows.reconstruction import Approach
+
+        p = self.parameters
+        self.corrections.show(CORRECTIONS, p.reconstructionCorrections)
+        self.approach.show(Approach, read_options(p.reconstructionOptions, APPROACH, Approach))
+        count = len(stored_names(p.reconstructionCorrections))
+        self.ui.reconstructionCorrectionsGroupBox.setTitle(_("Corrections ({count} on)").format(count=count) if count else _("Corrections"))
 
     def _updateButtons(self):
         p, idle = self.parameters, not self.job.running
         ready = p.projectionStack is not None
         self.ui.reconstructButton.enabled = idle and ready
         self.ui.reconstructButton.toolTip = _("Computes the volume.") if ready else _("Simulate a scan or import projections first.")
-        self.ui.resumeButton.enabled = idle and ready and bool(p.checkpointFile) and bool(self._methods()) and self._isIterative()
+        self.ui.resumeButton.enabled = idle and ready and bool(self._methods()) and self._isIterative() and Path(self._checkpointPath()).is_file()
+        self.ui.estimateButton.enabled = idle and ready and bool(self._methods())
         self.ui.pauseButton.enabled = not idle
         self.ui.airCalibrationSpinBox.enabled = p.waterPerMm > 0
         self.ui.convergenceButton.enabled = convergence.table_of(p.reconstruction) is not None
@@ -244,10 +280,15 @@ class ReconstructSection(Section):
         self._plannedFor = key
         if p.projectionStack is None:
             showText(self.ui.planLabel, "")
-            return
+        else:
+            self._plan(timed=False)
+
+    def _plan(self, timed):
         try:
-            self._planner.submit(self._request())
+            self._planner.submit((self._request(), timed))
             self._planTimer.start()
+            if timed:
+                showText(self.ui.planLabel, _("Some of the views are being timed"))
         except ValueError as error:
             showText(self.ui.planLabel, str(error))
 
@@ -259,12 +300,14 @@ class ReconstructSection(Section):
         self._rendered = wanted
 
 
-def _sentence(request, grid, needed, budget):
-    """Size of the volume and memory of the work, for people."""
+def _sentence(request, grid, needed, budget, seconds):
+    """Size of the volume, memory and, where it is known, time of the work, for people."""
     size = " x ".join(str(n) for n in grid.shape[::-1])
     spacing = " x ".join(f"{mm:.4g}" for mm in dict.fromkeys(grid.spacing_mm.round(6)))
     text = _("{size} voxels of {spacing} mm from {views} views, {needed:.3g} MB of memory").format(
         size=size, spacing=spacing, views=len(request.views), needed=needed / 1e6)
+    if seconds is not None:
+        text += _(", about {minutes:.0f} min").format(minutes=seconds / 60) if seconds > 120 else _(", about {seconds:.2g} s").format(seconds=seconds)
     if needed > budget:
         text += _("; only {budget:.3g} MB may be used: choose larger voxels or a smaller region").format(budget=budget / 1e6)
     return text

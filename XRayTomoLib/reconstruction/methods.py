@@ -4,6 +4,7 @@ from functools import partial
 import torch
 
 from ..grids import CartesianGrid
+from ..jobs import Step
 from ..options import make
 from ..tracing import Projector
 from .algebraic import OSSART, SART, SIRT, Backprojection, Landweber
@@ -52,8 +53,20 @@ def reconstruct(method, views, p, grid, levels=0, state=None, memory_budget_mb=N
 
 def _iterated(method, views, p, grid, levels, state, projector, known):
     if levels and state is None and known.get("start") is None:
-        known = known | {"start": (yield from _coarse_start(method, views, p, grid, levels, projector, known))}
+        known = known | {"start": (yield from preparing(_coarse_start(method, views, p, grid, levels, projector, known), "coarse start"))}
     return (yield from iterate(method, Problem(projector(grid, views), p, **known), state))
+
+
+def preparing(job, name):
+    """The Steps of work that comes before the reconstruction: they say so, and are no volume to show and nothing to resume from."""
+    try:
+        while True:
+            step = next(job)
+            yield Step(step.index, step.total, None, name)
+    except StopIteration as end:
+        return end.value
+    finally:
+        job.close()
 
 
 def _coarse_start(method, views, p, grid, levels, projector, known):

@@ -1,5 +1,5 @@
 """A reconstruction as a whole: from a stack and its geometry to a volume that says where it comes from."""
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -8,15 +8,24 @@ import torch
 from ..io.projections import ProjectionError
 from ..jobs import provenance, sha256_of
 from ..memory import budget_bytes
-from ..options import values_of
+from ..options import option, values_of
 from ..reconstruction import ReconstructionError, is_iterative, reconstruct
 from ..reconstruction.checkpoint import fingerprint, load_state, with_checkpoints
 from ..reconstruction.corrections import Metal, metal_corrected
 from ..reconstruction.grids import automatic_grid, needed_bytes, useful_views
+from ..reconstruction.methods import preparing
 from ..reconstruction.region import without_surroundings
 from ..tracing import Projector
 
 WATER_HU, AIR_HU = 0.0, -1000.0
+
+
+@dataclass(frozen=True)
+class Approach:
+    """What helps iterative methods on their way: arguments of `reconstruction`."""
+    levels: int = option(0, "Coarse starts", "coarser grids, each of half the resolution, that find the start", 0, 8)
+    surround_mm: float = option(0.0, "Surroundings", "how far the object reaches beyond the region on each side; what lies there is found on coarse "
+                                "voxels and taken off the projections; 0: not at all", 0.0, 10000.0, "mm")
 
 
 def line_integrals(stack):
@@ -67,11 +76,11 @@ def reconstruction(p, views, method, grid=None, levels=0, checkpoint=None, resum
     inner, kept = grid, None
     if surround_mm:
         _no_volumes(known)
-        p, inner, kept = yield from _silently(without_surroundings(method, views, p, grid, surround_mm, projector), "surroundings")
+        p, inner, kept = yield from preparing(without_surroundings(method, views, p, grid, surround_mm, projector), "surroundings")
     belongs = fingerprint(method, views, p, inner) if checkpoint or resume else None
     job = reconstruct(method, views, p, inner, levels=levels, state=_state(resume, belongs, p.device), projector=projector, **known)
-    x = yield from with_checkpoints(job, checkpoint, belongs, every_s) if checkpoint else job
-    x = x if kept is None else x[kept].clone()
+    job = with_checkpoints(job, checkpoint, belongs, every_s) if checkpoint else job
+    x = yield from job if kept is None else _cut(job, kept)
     return (x if metal is None else torch.where(metal, first, x)), grid, origin
 
 
@@ -81,20 +90,22 @@ def _corrected(corrections, p, views, grid, method, projector):
     for correction in corrections:
         if isinstance(correction, Metal):
             job = metal_corrected(correction, p, views, grid, lambda q: reconstruct(method, views, q, grid, projector=projector), projector)
-            p, metal, first = yield from _silently(job, "metal")
+            p, metal, first = yield from preparing(job, "metal")
         else:
             p = correction.apply(p)
     return p, metal, first
 
 
-def _silently(job, name):
-    """The Steps of work that comes before the reconstruction: they say so, and are nothing to resume from."""
+def _cut(job, kept):
+    """The same Steps whose previews show the part `kept` of the volume, and that part at the end."""
     try:
         while True:
             step = next(job)
-            yield replace(step, message=name, state=None)
+            yield step if step.preview is None else replace(step, preview=step.preview[kept])
     except StopIteration as end:
-        return end.value
+        return end.value[kept].clone()
+    finally:
+        job.close()
 
 
 def _state(resume, belongs, device):

@@ -50,6 +50,13 @@ def test_a_coarse_start_saves_iterations():
     assert errors[1] < 0.8 * errors[0]
 
 
+def test_coarse_starts_are_nothing_to_show_or_to_resume_from():
+    views, p = scan("sirt")
+    steps = list(reconstruct(method_of("sirt", {"iterations": 2}), views, p, GRID, levels=1))
+    assert [step.message for step in steps] == ["coarse start", "coarse start", "", "all iterations done"]
+    assert [step.state is None and step.preview is None for step in steps] == [True, True, False, False]
+
+
 def test_coarser_grids_fill_the_same_box():
     for shape in ((16, 32, 32), (1, 9, 33)):
         grid = CartesianGrid.centred(shape, (1.0, 2.0, 3.0), (5, 6, 7))
