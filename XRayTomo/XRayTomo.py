@@ -286,17 +286,58 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
 
         return calibrate_now(stackNode, method, options, ballsNode, ballDiameterMm, volumeNode, attenuation or AttenuationModel(), progress)
 
-    def register(self, volumeNode, xrayNodes, attenuation=None, preparation=None, transformNode=None, progress=None, **options):
-        """(transform node above the volume, XRayTomoLib.registration.Registration with report()) from X-rays of the volume.
+    def register(self, volumeNode, xrayNodes, attenuation=None, preparation=None, transformNode=None, progress=None, start="place",
+                 landmarksNode=None, xrayPointsNode=None, partNode=None, segment="", **options):
+        """(transform node above the object, XRayTomoLib.registration.Registration with report()) from X-rays of the object.
 
-        xrayNodes: volume nodes of one slice, each with a geometry of one view, such as radiographs and projections. options: those of
-        XRayTomoLib.registration.RegistrationOptions, such as search_count=256; preparation: dictionary of registration.images.Preparation.
-        The start is where the volume lies. A failure raises ValueError and moves nothing.
+        The object is the volume, or a part of it: partNode, a segmentation (segment: its segment's ID) or a closed model, which alone needs
+        no volume. xrayNodes: volume nodes of one slice, each with a geometry of one view, such as radiographs and projections. options: those
+        of XRayTomoLib.registration.RegistrationOptions, such as search_count=256; preparation: dictionary of registration.images.Preparation
+        for all of them. start: "place" (where the object lies), "landmarks" (landmarksNode on the object, xrayPointsNode on the X-rays, with
+        the same labels), "isocentre" or "search". A failure raises ValueError and moves nothing.
         """
-        from XRayTomoLib.mrml.registration_job import register_now
+        from XRayTomoLib.mrml.choices import StartFrom
+        from XRayTomoLib.mrml.registration_job import register_now, registration_request
+
+        moving = self._movingObject(volumeNode, attenuation, partNode, segment)
+        request = registration_request(moving, xrayNodes, options, preparation, StartFrom(start), landmarksNode, xrayPointsNode)
+        return register_now(request, xrayNodes, transformNode, progress, [landmarksNode])
+
+    def evaluateRegistration(self, volumeNode, xrayNodes, trueTransformNode=None, landmarksNode=None, xrayPointsNode=None, partNode=None,
+                             segment="", tableNode=None):
+        """A table node (quantity, value, unit) of how far the object is from the truth (mTRE, mRPE) and from landmarks on the X-rays (px)."""
+        from XRayTomoLib.mrml.registration_evaluation import evaluation_rows, show_evaluation
+
+        moving = self._movingObject(volumeNode, None, partNode, segment)
+        return show_evaluation(evaluation_rows(moving, xrayNodes, trueTransformNode, landmarksNode, xrayPointsNode), tableNode)
+
+    def overlay(self, volumeNode, xrayNode, attenuation=None, partNode=None, segment="", outputNode=None, **options):
+        """A coloured image node on the detector of an X-ray: it and the object's radiograph laid over each other.
+
+        options: XRayTomoLib.workflows.overlay.OverlayOptions, such as mode="checkerboard".
+        """
+        from XRayTomoLib.mrml.overlay import overlay_now
+        from XRayTomoLib.options import make
+        from XRayTomoLib.workflows.overlay import OverlayOptions
+
+        return overlay_now(self._movingObject(volumeNode, attenuation, partNode, segment), xrayNode, make(OverlayOptions, options), outputNode)
+
+    def saveRegistrationMovie(self, folder, transformNode, volumeNode, xrayNode, attenuation=None, partNode=None, segment="", progress=None,
+                              **options):
+        """Pictures frame-0000.png ... in a folder, an overlay for every step of the run that made a registration's transform node."""
+        from XRayTomoLib import jobs
+        from XRayTomoLib.mrml.overlay import movie_of_run
+        from XRayTomoLib.options import make
+        from XRayTomoLib.workflows.overlay import OverlayOptions
+
+        moving = self._movingObject(volumeNode, attenuation, partNode, segment)
+        return jobs.run(movie_of_run(folder, transformNode, moving, xrayNode, make(OverlayOptions, options)), progress)
+
+    def _movingObject(self, volumeNode, attenuation, partNode, segment):
+        from XRayTomoLib.mrml.moving_object import moving_object
         from XRayTomoLib.physics.attenuation import AttenuationModel
 
-        return register_now(volumeNode, xrayNodes, attenuation or AttenuationModel(), options, preparation or {}, transformNode, progress)
+        return moving_object(volumeNode, attenuation or AttenuationModel(), partNode, segment)
 
     def updateScene(self, parameterNode):
         """Brings gantry, source, cone of view, detector, axis, geometry and landmarks to the parameters; makes what is missing."""

@@ -1,17 +1,25 @@
-"""Register in the panel: the volume moves to where two X-rays show it, is reverted, cancelled, and stays where it was on bad input."""
+"""Register in the panel: the object moves to where X-rays show it, is reverted, accepted, cancelled, and stays where it was on bad input."""
 
 import numpy as np
 import pytest
+import qt
 import slicer
+import vtk
 from SlicerHost import driving
 
-from XRayTomoLib.geometry import pose_about
+from XRayTomoLib.geometry import pose_about, transform_points
+from XRayTomoLib.mrml import convergence, moved_nodes, xrays
+from XRayTomoLib.mrml.choices import StartFrom
+from XRayTomoLib.mrml.geometry_node import views_from_node
+from XRayTomoLib.mrml.registration_evaluation import rows_of
 from XRayTomoLib.mrml.transforms import matrix_from_array, world_from_local
+from XRayTomoLib.mrml.volumes import GEOMETRY_ROLE
 
 from .panel_kit import Panel, phantom
 
 DETECTOR = {"rows": 64, "cols": 64, "row_pitch_mm": 6.0, "col_pitch_mm": 6.0, "sdd_mm": 1000.0, "sod_mm": 600.0}
 MOVED = pose_about(np.radians([3.0, -4.0, 5.0]), (6.0, -5.0, 4.0), (0.0, 0.0, 0.0))
+POINTS = np.array([[40.0, 30, 20], [-40, 25, -30], [10, -35, 40], [-20, -30, -10]])
 
 
 def body(name):
@@ -30,22 +38,25 @@ def section():
     panel = Panel()
     section = panel.section("RegisterSection")
     volume, logic = body("CT"), slicer.util.getModuleLogic("XRayTomo")
-    above = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "True place")
-    above.SetMatrixTransformToParent(matrix_from_array(MOVED))
-    volume.SetAndObserveTransformNodeID(above.GetID())
-    p = section.parameters
-    p.xray1, p.xray2 = (logic.radiograph(volume, primaryDeg=angle, isocentreRas=(0, 0, 0), **DETECTOR) for angle in (0, 90))
+    section.truth = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "True place")
+    section.truth.SetMatrixTransformToParent(matrix_from_array(MOVED))
+    volume.SetAndObserveTransformNodeID(section.truth.GetID())
+    section.xrays = [logic.radiograph(volume, primaryDeg=angle, isocentreRas=(0, 0, 0), **DETECTOR) for angle in (0, 90)]
     volume.SetAndObserveTransformNodeID(None)
-    p.live = False
-    p.inputVolume = volume
+    section.parameters.live = False
+    section.parameters.inputVolume = volume
     driving.process()
+    for node in section.xrays:
+        driving.choose(section.ui.xraySelector, node.GetName())
+        driving.click(section.ui.addXrayButton)
+    section.ui.registrationOptionsGroupBox.collapsed = False
     driving.type_text(section.form.control("search_count"), "64")
     section.volume = volume
     return section
 
 
 def finish(section, seconds=200):
-    driving.wait_until(lambda: not section.job.running, seconds)
+    driving.wait_until(lambda: not section.job.running and not section.result.job.running and not section.overlay.busy, seconds)
     driving.process()
 
 
@@ -54,18 +65,135 @@ def error_mm(volume):
     return np.linalg.norm((points @ (world_from_local(volume) - MOVED).T)[:, :3], axis=1).mean()
 
 
-def test_the_volume_moves_to_where_the_xrays_show_it_and_back(section):
-    assert error_mm(section.volume) > 8
-    driving.click(section.ui.registerButton)
-    finish(section)
+def fiducials(name, points, labels=None):
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    for i, point in enumerate(points):
+        node.AddControlPointWorld(vtk.vtkVector3d(point), labels[i] if labels else f"L{i}")
+    return node
+
+
+def mark(section, points=POINTS):
+    """Landmarks on the object, and on the detectors where the X-rays show them."""
     p = section.parameters
-    assert section.ui.registrationMessageLabel.text == ""
+    p.landmarks = fiducials("Landmarks", points)
+    seen, labels = [], []
+    for node in section.xrays:
+        view = views_from_node(node.GetNodeReference(GEOMETRY_ROLE))
+        for n, (row, col) in enumerate(view.project(transform_points(MOVED, points))[0]):
+            seen.append(view.origin[0] + col * view.u[0] + row * view.v[0])
+            labels.append(f"L{n}")
+    p.xrayPoints = fiducials("Landmarks on X-rays", seen, labels)
+    driving.process()
+
+
+def test_the_volume_moves_to_where_the_xrays_show_it_is_evaluated_and_goes_back(section, tmp_path):
+    p, ui = section.parameters, section.ui
+    p.trueTransform = section.truth
+    assert error_mm(section.volume) > 8
+    driving.click(ui.registerButton)
+    finish(section)
+    assert ui.registrationMessageLabel.text == ""
     assert error_mm(section.volume) < 0.5
-    assert "95 % ellipsoid" in section.ui.registrationReportLabel.text
+    assert "95 % ellipsoid" in ui.registrationReportLabel.text
     assert p.registrationEllipsoid.GetPolyData().GetNumberOfPoints() > 100
-    assert slicer.util.arrayFromVolume(p.registeredRadiograph).shape == (1, 64, 64)
-    driving.click(section.ui.revertButton)
-    assert section.volume.GetParentTransformNode() is None and not section.ui.revertButton.enabled
+    known = {what: float(value) for what, value, unit in rows_of(p.evaluation)}
+    assert known["mTRE"] == pytest.approx(error_mm(section.volume), abs=0.3) and known[f"local NCC, {section.xrays[0].GetName()}"] > 0.98
+    assert ui.evaluationTable.item(0, 0).text() == "mTRE"
+    check_run(section, tmp_path)
+    driving.click(ui.revertButton)
+    assert section.volume.GetParentTransformNode() is None and not ui.revertButton.enabled
+
+
+def check_run(section, folder):
+    """The steps are looked at again, the plot and a movie are made of them."""
+    p, ui = section.parameters, section.ui
+    table = convergence.table_of(p.registration)
+    assert ui.replaySlider.value == ui.replaySlider.maximum == table.GetNumberOfRows() - 1 > 3
+    ui.runGroupBox.collapsed = False
+    ui.replaySlider.setValue(0)
+    assert error_mm(section.volume) > 8
+    ui.replaySlider.setValue(ui.replaySlider.maximum)
+    assert error_mm(section.volume) < 0.5
+    driving.click(ui.convergencePlotButton)
+    assert table.GetNodeReference(convergence.CHART_ROLE) is not None
+    ui.movieFolderPath.setCurrentPath(str(folder / "movie"))
+    driving.process()
+    driving.click(ui.movieButton)
+    finish(section)
+    assert len(list((folder / "movie").iterdir())) == table.GetNumberOfRows()
+
+
+def test_the_overlay_follows_whatever_moves(section):
+    p, mode = section.parameters, section.overlay.form.control("mode")
+    finish(section)
+    assert p.overlaySlice is not None and slicer.util.arrayFromVolume(p.overlay).shape == (1, 64, 64, 3)
+    driving.choose(mode, "difference")
+    apart = slicer.util.arrayFromVolume(p.overlay).astype(float)
+    section.volume.SetAndObserveTransformNodeID(section.truth.GetID())
+    finish(section)
+    together = slicer.util.arrayFromVolume(p.overlay).astype(float)
+    assert together.min() > 240 > 150 > apart.min()
+    section.ui.xrayTable.selectRow(0)
+    finish(section)
+    assert section.table.selected is section.xrays[0]
+    matrix = vtk.vtkMatrix4x4()
+    p.overlay.GetIJKToRASMatrix(matrix)
+    view = views_from_node(section.xrays[0].GetNodeReference(GEOMETRY_ROLE))
+    np.testing.assert_allclose(slicer.util.arrayFromVTKMatrix(matrix), view.image_to_ras(), atol=1e-6)
+
+
+def test_landmarks_give_the_start_and_move_along(section):
+    mark(section)
+    p, ui = section.parameters, section.ui
+    assert [p.xrayPoints.GetNthControlPointDescription(n) for n in (0, 7)] == [node.GetName() for node in section.xrays]
+    p.registrationStart = StartFrom.LANDMARKS
+    driving.click(ui.startButton)
+    assert error_mm(section.volume) < 0.05 and "px rms" in ui.registrationStatusLabel.text
+    landmarks = np.array([p.landmarks.GetNthControlPointPositionWorld(n) for n in range(4)])
+    np.testing.assert_allclose(landmarks, transform_points(MOVED, POINTS), atol=0.1)
+    ui.evaluationGroupBox.collapsed = False
+    driving.click(ui.evaluateButton)
+    assert float(rows_of(p.evaluation)[0][1]) < 0.05 and rows_of(p.evaluation)[0][0] == "landmarks, all X-rays"
+    driving.click(ui.revertButton)
+    assert section.volume.GetParentTransformNode() is None and p.landmarks.GetParentTransformNode() is None
+
+
+def test_a_new_mark_gets_the_next_landmarks_label(section):
+    p = section.parameters
+    p.landmarks, p.xrayPoints = fiducials("Landmarks", POINTS, ["nose", "ear", "chin", "eye"]), fiducials("Marks", [])
+    driving.process()
+    view = views_from_node(section.xrays[1].GetNodeReference(GEOMETRY_ROLE))
+    for row in (10, 20):
+        p.xrayPoints.AddControlPointWorld(vtk.vtkVector3d(view.origin[0] + 30 * view.u[0] + row * view.v[0]))
+        driving.process()
+    assert [p.xrayPoints.GetNthControlPointLabel(n) for n in range(2)] == ["nose", "ear"]
+    assert p.xrayPoints.GetNthControlPointDescription(1) == section.xrays[1].GetName()
+
+
+def test_handles_move_the_object_and_accept_keeps_it(section):
+    p, ui = section.parameters, section.ui
+    driving.click(ui.handMoveCheckBox)
+    transform = p.registration
+    assert transform.GetDisplayNode().GetEditorVisibility() and section.volume.GetParentTransformNode() is transform
+    transform.SetMatrixTransformToParent(matrix_from_array(MOVED))
+    assert error_mm(section.volume) < 1e-9
+    driving.click(ui.acceptButton)
+    assert error_mm(section.volume) < 1e-9 and p.registration is None and not ui.revertButton.enabled
+    moved_nodes.revert(transform)
+    assert error_mm(section.volume) < 1e-9
+
+
+def test_cancel_of_a_second_run_goes_back_to_where_it_began(section):
+    p, ui = section.parameters, section.ui
+    driving.click(ui.handMoveCheckBox)
+    p.registration.SetMatrixTransformToParent(matrix_from_array(pose_about((0, 0, 0.02), (1.0, 2.0, 3.0), (0, 0, 0))))
+    before = world_from_local(section.volume)
+    driving.click(ui.registerButton)
+    driving.wait_until(lambda: not np.allclose(world_from_local(section.volume), before) or not section.job.running, 100)
+    driving.click(ui.cancelRegistrationButton)
+    np.testing.assert_allclose(world_from_local(section.volume), before)
+    driving.click(ui.revertButton)
+    assert section.volume.GetParentTransformNode() is None
 
 
 def test_cancel_moves_nothing(section):
@@ -76,19 +204,44 @@ def test_cancel_moves_nothing(section):
 
 
 def test_what_is_wrong_is_said_and_nothing_moves(section):
-    p = section.parameters
-    slicer.util.arrayFromVolume(p.xray1)[:] = 1.0
+    slicer.util.arrayFromVolume(section.xrays[0])[:] = 1.0
     driving.click(section.ui.registerButton)
     finish(section)
-    assert "same value" in section.ui.registrationMessageLabel.text or "nothing to register" in section.ui.registrationMessageLabel.text
-    assert section.volume.GetParentTransformNode() is None
-    p.xray1 = section.volume
+    assert "nothing to register" in section.ui.registrationMessageLabel.text
+    driving.choose(section.ui.registrationStartComboBox, "Landmarks")
     driving.click(section.ui.registerButton)
-    assert "has no geometry" in section.ui.registrationMessageLabel.text
+    assert "Landmarks are missing" in section.ui.registrationMessageLabel.text
+    assert section.volume.GetParentTransformNode() is None and section.parameters.registrationReport == ""
 
 
-def test_the_console_registers(section):
+def test_a_row_is_unchecked_removed_and_given_its_preparation(section):
+    table = section.ui.xrayTable
+    assert table.rowCount == 2 and table.item(1, 1).text() == "90.0° LAO, 0.0° cranial"
+    table.item(0, 0).setCheckState(qt.Qt.Unchecked)
+    assert xrays.used_xrays_of(section.parameters) == [section.xrays[1]]
+    section.ui.preparationGroupBox.collapsed = False
+    driving.type_text(section.table.form.control("border_px"), "5")
+    assert [xrays.preparation_of(node)["border_px"] for node in section.xrays] == [0, 5]
+    assert int(xrays.stored_xray(section.xrays[1]).prepared().mask.sum()) == 54 * 54
+    driving.click(section.ui.removeXrayButton)
+    assert table.rowCount == 1 and slicer.mrmlScene.IsNodePresent(section.xrays[1])
+
+
+def test_a_saved_scene_continues(section, tmp_path):
     p = section.parameters
-    node, result = slicer.util.getModuleLogic("XRayTomo").register(section.volume, [p.xray1, p.xray2], search_count=64)
-    assert error_mm(section.volume) < 0.5 and section.volume.GetParentTransformNode() is node
-    assert result.scores.min() > 0.98 and (result.scores > result.scores_start + 0.05).all()
+    xrays.use(section.xrays[1], False)
+    xrays.set_preparation(section.xrays[0], {"border_px": 3})
+    p.registrationStart = StartFrom.ISOCENTRE
+    driving.click(section.ui.handMoveCheckBox)
+    assert slicer.util.saveScene(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(0)
+    driving.process()
+    assert section.ui.xrayTable.rowCount == 0
+    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
+    driving.process()
+    p, nodes = section.parameters, xrays.xrays_of(section.parameters)
+    assert [xrays.is_used(node) for node in nodes] == [True, False] and xrays.preparation_of(nodes[0])["border_px"] == 3
+    assert section.ui.xrayTable.rowCount == 2 and section.ui.registrationStartComboBox.currentText == "Isocentre of the X-rays"
+    driving.click(section.ui.revertButton)
+    assert p.inputVolume.GetParentTransformNode() is None
+    finish(section)

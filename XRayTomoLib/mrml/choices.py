@@ -74,3 +74,20 @@ class CoverageKind(Enum):
             CoverageKind.COMPLETENESS: _("Completeness (share of planes)"),
             CoverageKind.INCOMPLETENESS: _("Incompleteness (worst plane, degrees)"),
         }[self]
+
+
+class StartFrom(Enum):
+    """Where a registration starts from."""
+
+    PLACE = "place"
+    LANDMARKS = "landmarks"
+    ISOCENTRE = "isocentre"
+    SEARCH = "search"
+
+    def label(self):
+        return {
+            StartFrom.PLACE: _("Where the object lies"),
+            StartFrom.LANDMARKS: _("Landmarks"),
+            StartFrom.ISOCENTRE: _("Isocentre of the X-rays"),
+            StartFrom.SEARCH: _("Search over all orientations"),
+        }[self]

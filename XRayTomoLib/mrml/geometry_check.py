@@ -10,7 +10,7 @@ import numpy as np
 
 from ..geometry import GeometryError
 from ..geometry.check import check_geometry
-from .landmarks import points_ras, project_landmarks
+from .landmarks import defined_points, points_ras, project_landmarks
 from .trajectory_display import views_of
 
 _VIEW = re.compile(r"^view (\d+)$")
@@ -44,7 +44,7 @@ def observed_pixels(observed_node, views, labels):
 def name_new_points(observed_node, points_node, index):
     """Notes on points that were just marked their view, and gives each the label of the first point not yet marked there."""
     labels = points_ras(points_node)[1] if points_node is not None else []
-    numbers = _defined(observed_node)
+    numbers = defined_points(observed_node)
     done = {observed_node.GetNthControlPointLabel(i) for i in numbers if observed_node.GetNthControlPointDescription(i) == f"view {index}"}
     for i in numbers:
         if not _VIEW.match(observed_node.GetNthControlPointDescription(i)):
@@ -57,7 +57,7 @@ def name_new_points(observed_node, points_node, index):
 
 def show_observed_of_view(observed_node, index):
     """Of the observed points only those of the current view are seen."""
-    for i in _defined(observed_node):
+    for i in defined_points(observed_node):
         visible = observed_node.GetNthControlPointDescription(i) == f"view {index}"
         if observed_node.GetNthControlPointVisibility(i) != visible:
             observed_node.SetNthControlPointVisibility(i, visible)
@@ -69,9 +69,5 @@ def show_projected(geometry_node, index, points_node, projected_node):
 
 
 def _views_of_points(node):
-    found = [_VIEW.match(node.GetNthControlPointDescription(i)) for i in _defined(node)]
+    found = [_VIEW.match(node.GetNthControlPointDescription(i)) for i in defined_points(node)]
     return [int(match.group(1)) if match else None for match in found]
-
-
-def _defined(node):
-    return [i for i in range(node.GetNumberOfControlPoints()) if node.GetNthControlPointPositionStatus(i) == node.PositionDefined]

@@ -31,9 +31,14 @@ def new_rays_node(name, colour=(0.2, 0.9, 0.9)):
     return node
 
 
+def defined_points(node):
+    """Indices of the points that are placed; one that still hangs on the mouse is not."""
+    return [i for i in range(node.GetNumberOfControlPoints()) if node.GetNthControlPointPositionStatus(i) == node.PositionDefined]
+
+
 def points_ras(node):
     """Positions [P, 3] in world RAS and labels of the defined points of a markups node."""
-    defined = _defined(node)
+    defined = defined_points(node)
     positions = np.zeros((len(defined), 3))
     for row, i in enumerate(defined):
         node.GetNthControlPointPositionWorld(i, positions[row])
@@ -44,7 +49,7 @@ def hang_points_below(node, transform_node):
     """Parents a point list to a transform; its points stay where they are in the world and move with the transform from now on."""
     if node.GetTransformNodeID() == transform_node.GetID():
         return
-    places = {i: np.array(node.GetNthControlPointPositionWorld(i)) for i in _defined(node)}
+    places = {i: np.array(node.GetNthControlPointPositionWorld(i)) for i in defined_points(node)}
     with slicer.util.NodeModify(node):
         node.SetAndObserveTransformNodeID(transform_node.GetID())
         for i, place in places.items():
@@ -81,8 +86,3 @@ def rays_through_points(points_node, views, rays_node):
             lines.AddInputData(line.GetOutput())
     lines.Update()
     rays_node.SetAndObservePolyData(lines.GetOutput())
-
-
-def _defined(node):
-    """Indices of the points that are placed; one that still hangs on the mouse is not."""
-    return [i for i in range(node.GetNumberOfControlPoints()) if node.GetNthControlPointPositionStatus(i) == node.PositionDefined]

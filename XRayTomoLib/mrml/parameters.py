@@ -5,7 +5,7 @@ from typing import Annotated, Union
 import slicer
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-from .choices import AttenuationKind, CoverageKind, IsocentreFrom, Method, Shows
+from .choices import AttenuationKind, CoverageKind, IsocentreFrom, Method, Shows, StartFrom
 
 DEFAULT_DEVICE = "Cios Fusion"
 
@@ -107,14 +107,21 @@ class XRayTomoParameterNode:
     ballDiameterMm: Annotated[float, WithinRange(0.0, 1000.0)] = 2.0
     calibrationReport: str = ""
 
-    # Register: options of the registration and of the X-rays' preparation, as JSON text
-    xray1: slicer.vtkMRMLScalarVolumeNode
-    xray2: slicer.vtkMRMLScalarVolumeNode
+    # Register: options of the registration and of the overlay, as JSON text; the X-rays are further node references (mrml.xrays)
+    movingPart: Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLModelNode, None]  # noqa: UP007
+    movingSegment: str = ""
+    registrationStart: StartFrom = StartFrom.PLACE
+    xrayPoints: slicer.vtkMRMLMarkupsFiducialNode
     registrationOptions: str = ""
     registration: slicer.vtkMRMLLinearTransformNode
     registrationEllipsoid: slicer.vtkMRMLModelNode
-    registeredRadiograph: slicer.vtkMRMLScalarVolumeNode
     registrationReport: str = ""
+    overlay: slicer.vtkMRMLVectorVolumeNode
+    overlayXray: slicer.vtkMRMLScalarVolumeNode
+    overlaySlice: slicer.vtkMRMLSliceNode
+    movieFolder: str = ""
+    trueTransform: slicer.vtkMRMLLinearTransformNode
+    evaluation: slicer.vtkMRMLTableNode
 
     # What stands in the scene for them
     gantry: slicer.vtkMRMLLinearTransformNode

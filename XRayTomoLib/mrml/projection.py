@@ -40,11 +40,15 @@ def live_request(p, views):
 
 def describe_view(views, index):
     """Where a view stands, for the panel: number, clinical angles of the direction from source to detector, time."""
-    view = views[int(index)]
+    times = [] if views.times is None else [f"{float(views.times[int(index)]):.3f} s"]
+    first, *others = view_words(views[int(index)])
+    return ", ".join([f"View {index} of 0 to {len(views) - 1}: {first}", *others, *times])
+
+
+def view_words(view):
+    """The clinical angles of one view's direction from source to detector, as two texts."""
     ahead = view.centre[0] - source_points(view)[0]
     y = ahead / np.linalg.norm(ahead)
     x = np.cross(y, [0.0, 0.0, 1.0])
     primary, secondary = (round(angle, 1) + 0.0 for angle in angles_from_gantry(np.stack([x, y, np.cross(x, y)], -1))[:2])
-    words = [f"{abs(primary):.1f}° {'LAO' if primary >= 0 else 'RAO'}", f"{abs(secondary):.1f}° {'cranial' if secondary >= 0 else 'caudal'}"]
-    times = [] if views.times is None else [f"{float(views.times[int(index)]):.3f} s"]
-    return ", ".join([f"View {index} of 0 to {len(views) - 1}: {words[0]}", words[1], *times])
+    return f"{abs(primary):.1f}° {'LAO' if primary >= 0 else 'RAO'}", f"{abs(secondary):.1f}° {'cranial' if secondary >= 0 else 'caudal'}"

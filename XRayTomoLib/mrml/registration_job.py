@@ -8,140 +8,125 @@ import numpy as np
 import slicer
 
 from ..jobs import provenance, run
-from . import shapes
+from . import moved_nodes, shapes
 from .acquisition import put_into_folder
-from .geometry_node import views_from_node
+from .choices import StartFrom
+from .convergence import show_convergence_of, table_of
+from .registration_start import start_options, start_pose
 from .transforms import matrix_from_array, world_from_local
-from .volumes import GEOMETRY_ROLE, PROVENANCE_ATTRIBUTE, VOLUME_ROLE, VolumeError, array_from_volume, grid_from_volume, write_radiograph
+from .volumes import PROVENANCE_ATTRIBUTE, VOLUME_ROLE, VolumeError
+from .xrays import stored_xray
 
 PAUSE_SECONDS = 0.05
-BEFORE_ATTRIBUTE = "XRayTomo.TransformBefore"
+MATRIX_COLUMNS = tuple(f"m{row}{col}" for row in range(3) for col in range(4))
 
 
 @dataclass(frozen=True, eq=False)
 class RegistrationRequest:
-    """Voxels on their grid (world RAS), their attenuation, X-rays as (image, views, name), and the declared options."""
+    """A MovingObject, the StoredXRays that show it, the start [4, 4] and where it comes from, and the declared options."""
 
-    values: object
-    grid: object
-    attenuation: object
+    moving: object
     xrays: tuple
+    start: np.ndarray
+    start_words: str
     options: object
-    preparation: object
-    name: str = "volume"
 
 
-def registration_request(volume_node, xray_nodes, attenuation, options, preparation):
+def registration_request(moving, xray_nodes, options, preparation=None, start=StartFrom.PLACE, landmarks_node=None, points_node=None):
     """Checks what can be checked before the work. Raises VolumeError, GeometryError, OptionError or RegistrationError.
 
-    xray_nodes: volume nodes of one slice that refer to a geometry node with a single view (radiographs and projections do).
-    options, preparation: dictionaries of registration.RegistrationOptions and registration.images.Preparation.
+    moving: a MovingObject. xray_nodes: volume nodes of one slice that refer to a geometry node with a single view. options: dictionary of
+    registration.RegistrationOptions; preparation: of registration.images.Preparation, in place of those that the X-rays keep. start: where
+    from, with landmarks on the object and points on the X-rays where it is StartFrom.LANDMARKS.
     """
     from ..options import make
     from ..registration import RegistrationOptions
-    from ..registration.images import Preparation
 
     nodes = [node for node in xray_nodes if node is not None]
     if not nodes:
-        raise VolumeError("No X-ray is selected: import one, or select a radiograph, under X-ray 1.")
-    xrays = tuple((*image_and_views(node), node.GetName()) for node in nodes)
-    return RegistrationRequest(array_from_volume(volume_node), grid_from_volume(volume_node), attenuation, xrays,
-                               make(RegistrationOptions, options), make(Preparation, preparation), volume_node.GetName())
-
-
-def image_and_views(node):
-    """(image [row, col], its one view) of an X-ray's volume node."""
-    geometry = node.GetNodeReference(GEOMETRY_ROLE)
-    if geometry is None:
-        raise VolumeError(f"The X-ray '{node.GetName()}' has no geometry: import it with its geometry, or select a radiograph that has one.")
-    if node.GetImageData() is None:
-        raise VolumeError(f"The X-ray '{node.GetName()}' is empty: select another one.")
-    image, views = slicer.util.arrayFromVolume(node), views_from_node(geometry)
-    if image.ndim != 3 or image.shape[0] != 1 or len(views) != 1 or image.shape[1:] != views.shape:
-        raise VolumeError(f"The X-ray '{node.GetName()}' has {' x '.join(map(str, image.shape))} pixels, its geometry '{geometry.GetName()}' "
-                          f"{len(views)} views of {views.shape[0]} x {views.shape[1]}: one image and one view of the same size are needed.")
-    return np.array(image[0], np.float32), views
+        raise VolumeError("No X-ray takes part: add one under X-rays, and check its box.")
+    xrays = tuple(stored_xray(node, preparation) for node in nodes)
+    pose, words = start_pose(start, moving.grid, [x.name for x in xrays], [x.views for x in xrays], landmarks_node, points_node)
+    return RegistrationRequest(moving, xrays, pose, words, make(RegistrationOptions, start_options(start, options)))
 
 
 class RegistrationJob:
-    """`steps` is its generator, run in a thread or at once; `pause` holds it; the main thread moves the volume by its steps."""
+    """`steps` is its generator, run in a thread or at once; `pause` holds it; the main thread moves the object by its steps."""
 
-    def __init__(self, request, volume_node, xray_nodes):
-        self.request, self.volume_node = request, volume_node
-        self.xray_nodes = [node for node in xray_nodes if node is not None]
+    def __init__(self, request, xray_nodes, companions=()):
+        """companions: nodes, such as landmarks on the object, that move along where they have its place."""
+        self.request, self.xray_nodes = request, [node for node in xray_nodes if node is not None]
+        self.node = request.moving.node
+        self.nodes = moved_nodes.together(self.node, companions)
         self.pause = threading.Event()
         self.values = []
-        self.start_matrix = world_from_local(volume_node)
-        self.case = None
+        self.start_matrix = world_from_local(self.node)
         self.steps = self._steps()
 
     def _steps(self):
-        """Returns the Registration; a step's state holds the pose that takes the volume from where it lies to where the X-rays show it."""
+        """Returns the Registration; a step's state holds the pose that takes the object from where it lies to where the X-rays show it."""
         import torch
 
         from ..registration import Case, register
-        from ..registration.images import prepare
 
         r = self.request
-        xrays = [prepare(image, views, r.preparation, name=name) for image, views, name in r.xrays]
-        self.case = Case(r.grid, torch.from_numpy(r.attenuation.mu(r.values)), xrays)
-        job = register(self.case, None, r.options)
+        case = Case(r.moving.grid, torch.from_numpy(r.moving.attenuation.mu(r.moving.values)), [x.prepared() for x in r.xrays])
+        job = register(case, r.start, r.options)
         while True:
             try:
                 step = next(job)
             except StopIteration as end:
                 return end.value
             if step.residual is not None:
-                self.values.append((len(self.values) + 1, step.residual))
+                self.values.append((len(self.values) + 1, step.residual, step.state["pose"]))
             yield step
             while self.pause.is_set():
                 yield replace(step, message="paused")
                 threading.Event().wait(PAUSE_SECONDS)
 
     def is_present(self):
-        return all(slicer.mrmlScene.IsNodePresent(node) for node in (self.volume_node, *self.xray_nodes))
+        return all(slicer.mrmlScene.IsNodePresent(node) for node in (self.node, *self.xray_nodes))
 
-    def move(self, pose, node):
-        """Moves the volume by `pose` (4x4 of the world): the transform node above it (made when it is None), which is returned."""
-        if node is None or not slicer.mrmlScene.IsNodePresent(node):
-            node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", slicer.mrmlScene.GenerateUniqueName("Registration"))
-            put_into_folder(node)
-        if self.volume_node.GetParentTransformNode() is not node:
-            before = self.volume_node.GetParentTransformNode()
-            node.SetAttribute(BEFORE_ATTRIBUTE, before.GetID() if before is not None else "")
-        node.SetMatrixTransformToParent(matrix_from_array(np.asarray(pose) @ self.start_matrix))
-        self.volume_node.SetAndObserveTransformNodeID(node.GetID())
-        return node
+    def move(self, pose, transform):
+        """Moves the object by `pose` (4x4 of the world): the transform node above it (made when it is None), which is returned."""
+        nodes = [node for node in self.nodes if slicer.mrmlScene.IsNodePresent(node)]
+        return moved_nodes.move(nodes, np.asarray(pose) @ self.start_matrix, transform)
 
     def finish(self, result, transform, ellipsoid=None):
-        """The volume in its registered place, with provenance, and the error bar as a model: (transform node, model node)."""
+        """The object in its registered place, with provenance and its way there, and the error bar as a model: (transform node, model node)."""
         transform = self.move(result.pose, transform)
         r = self.request
-        made = provenance("register", {"volume": r.name, "xrays": [name for _i, _v, name in r.xrays]},
-                          {"pose": result.pose.tolist(), "scores": result.scores.tolist(), "report": result.report()})
+        found = {"pose": result.pose.tolist(), "scores": dict(zip(result.names, result.scores.tolist(), strict=True)), "report": result.report()}
+        chosen = {"start": r.start.tolist(), "options": vars(r.options), "preparation": {x.name: x.preparation for x in r.xrays}}
+        made = provenance("register", {"object": r.moving.name, "xrays": [x.name for x in r.xrays]}, chosen | found)
         transform.SetAttribute(PROVENANCE_ATTRIBUTE, json.dumps(made))
-        transform.SetNodeReferenceID(VOLUME_ROLE, self.volume_node.GetID())
+        transform.SetNodeReferenceID(VOLUME_ROLE, self.node.GetID())
+        self._show_way(result, transform)
         return transform, show_ellipsoid(result, ellipsoid)
 
-    def overlay(self, result, node=None):
-        """The registered radiograph of the first X-ray's view as a volume node on its detector."""
-        if node is None or not slicer.mrmlScene.IsNodePresent(node):
-            node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName("Registered radiograph"))
-            put_into_folder(node)
-        write_radiograph(node, self.case.render(result.pose, 0)[0].numpy(), self.case.xrays[0].views)
-        node.SetNodeReferenceID(VOLUME_ROLE, self.volume_node.GetID())
-        return node
+    def _show_way(self, result, transform):
+        """The start and the steps of the run as the transform's table and chart, with the matrix to the world at each."""
+        steps = [(0, 1 - float(result.scores_start.mean()), result.start), *self.values]
+        rows = [(index, value, *(np.asarray(pose) @ self.start_matrix)[:3].ravel().tolist()) for index, value, pose in steps]
+        show_convergence_of(transform, rows, ("iteration", "residual", *MATRIX_COLUMNS))
 
 
-def revert(volume_node, transform):
-    """Takes the volume back to where it was before it was registered."""
-    if volume_node is not None and transform is not None and volume_node.GetParentTransformNode() is transform:
-        before = slicer.mrmlScene.GetNodeByID(transform.GetAttribute(BEFORE_ATTRIBUTE) or "")
-        volume_node.SetAndObserveTransformNodeID(before.GetID() if before is not None else None)
+def matrices_of_run(table):
+    """Matrices [n, 4, 4] from the object's own frame to the world at every step of the run that a convergence table keeps."""
+    columns = [slicer.util.arrayFromTableColumn(table, name) for name in MATRIX_COLUMNS]
+    matrices = np.tile(np.eye(4), (table.GetNumberOfRows(), 1, 1))
+    matrices[:, :3] = np.stack(columns, -1).reshape(-1, 3, 4)
+    return matrices
+
+
+def show_step(transform, index):
+    """Takes what the transform node moved to the place where it was at a step of the run."""
+    matrix = np.linalg.inv(world_from_local(transform)) @ matrices_of_run(table_of(transform))[index]
+    transform.SetMatrixTransformToParent(matrix_from_array(matrix))
 
 
 def show_ellipsoid(result, node=None):
-    """The 95 % ellipsoid of where the volume's centre lies, as a model node."""
+    """The 95 % ellipsoid of where the object's centre lies, as a model node."""
     if node is None or not slicer.mrmlScene.IsNodePresent(node):
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", slicer.mrmlScene.GenerateUniqueName("95 % ellipsoid"))
         node.CreateDefaultDisplayNodes()
@@ -153,8 +138,9 @@ def show_ellipsoid(result, node=None):
     return node
 
 
-def register_now(volume_node, xray_nodes, attenuation, options, preparation, transform_node, progress):
+def register_now(request, xray_nodes, transform_node, progress, companions=()):
     """The whole registration now, in this thread; returns (transform node, Registration). A failure moves nothing."""
-    job = RegistrationJob(registration_request(volume_node, xray_nodes, attenuation, options, preparation), volume_node, xray_nodes)
+    job = RegistrationJob(request, xray_nodes, companions)
     result = run(job.steps, progress)
+    moved_nodes.note_place(transform_node)
     return job.finish(result, transform_node)[0], result

@@ -1,19 +1,26 @@
-"""Section Register: the volume moves to where X-rays show it, with an error bar; accepted or reverted."""
+"""Section Register: an object moves to where X-rays show it, with an error bar; accepted or reverted."""
 
 import ctk
 import slicer
 from slicer.i18n import tr as _
 
-from ..mrml import registration_job
+from ..mrml import moved_nodes, registration_job, xrays
 from ..mrml.acquisition import attenuation_from_parameters
-from ..mrml.convergence import show_convergence
+from ..mrml.landmarks import new_points_node
+from ..mrml.moving_object import moving_object
+from ..mrml.registration_start import name_new_marks, start_pose
 from ..mrml.stored_options import read_options, write_options
+from ..mrml.transforms import world_from_local
 from . import dependencies
 from .form import Form
 from .job_bar import JobBar
+from .overlay import OverlayFollower
+from .registration_result import RegistrationResult
 from .section import Section, showProblem, showText
+from .xray_table import XRayTable
 
-OPTIONS, PREPARATION = "registration", "preparation"
+OPTIONS = "registration"  # its name among the stored options
+_POINT_EVENTS = ("PointModifiedEvent", "PointPositionDefinedEvent", "PointRemovedEvent")
 
 
 class RegisterSection(Section):
@@ -23,57 +30,81 @@ class RegisterSection(Section):
         Section.__init__(self, panel)
         self._work = None
         self._failure = ""
+        self._isQuiet = False
 
     def setup(self):
-        self.job = JobBar(self.ui.registrationProgressBar, self.ui.cancelRegistrationButton, self.ui.registrationStatusLabel, self.onEnd, self.onStep)
-        self.form = Form(self.ui.registrationOptionsWidget, lambda values: self._store(OPTIONS, values))
-        self.preparationForm = Form(self.ui.preparationWidget, lambda values: self._store(PREPARATION, values))
-        self.ui.registerButton.connect("clicked()", self.onRegister)
-        self.ui.pauseRegistrationButton.connect("toggled(bool)", self.onPause)
-        self.ui.cancelRegistrationButton.connect("clicked()", self.onCancel)
-        self.ui.revertButton.connect("clicked()", self.onRevert)
+        ui = self.ui
+        self.job = JobBar(ui.registrationProgressBar, ui.cancelRegistrationButton, ui.registrationStatusLabel, self.onEnd, self.onStep)
+        self.table, self.overlay, self.result = XRayTable(self), OverlayFollower(self), RegistrationResult(self)
+        self.form = Form(ui.registrationOptionsWidget, self.onOptions)
+        ui.segmentComboBox.connect("currentIndexChanged(int)", self.onSegment)
+        ui.placeLandmarkButton.connect("clicked()", self.onPlaceLandmark)
+        ui.markXrayButton.connect("clicked()", self.onMarkXray)
+        ui.startButton.connect("clicked()", self.onStart)
+        ui.registerButton.connect("clicked()", self.onRegister)
+        ui.pauseRegistrationButton.connect("toggled(bool)", self.onPause)
+        ui.cancelRegistrationButton.connect("clicked()", self.onCancel)
+        ui.acceptButton.connect("clicked()", self.onAccept)
+        ui.revertButton.connect("clicked()", self.onRevert)
+        ui.handMoveCheckBox.connect("toggled(bool)", self.onHandMove)
         self._collapsible = self.widget.findChild(ctk.ctkCollapsibleButton, "registerCollapsibleButton")
+
+    def connect(self):
+        Section.connect(self)
+        self.table.forget()
 
     def disconnect(self):
         """A registration belongs to the scene that goes: it ends."""
         self.job.stop()
+        self.result.stop()
+        self.overlay.discard()
         self._work = None
         Section.disconnect(self)
 
     def cleanup(self):
         self.job.stop()
+        self.result.stop()
+        self.overlay.close()
 
     def update(self):
         self.job.show()
         if self._collapsible.collapsed:
             return
         p, present = self.parameters, dependencies.isPresent("torch")
+        self._observe()
+        self.table.update()
+        self._updateSegments()
         if present:
-            self._updateForms()
-        idle = not self.job.running
-        ready = p.inputVolume is not None and p.xray1 is not None
-        self.ui.registerButton.enabled = idle and ready
-        self.ui.registerButton.toolTip = _("Moves the volume to where the X-rays show it.") if ready else _("Select a volume and an X-ray first.")
-        self.ui.pauseRegistrationButton.enabled = not idle
-        self.ui.revertButton.enabled = idle and self._isMoved()
+            self._updateForm()
+        self._updateButtons()
+        self.result.update()
+        self.overlay.update()
         showText(self.ui.registrationReportLabel, p.registrationReport)
-        showProblem(self.ui.registrationMessageLabel, self._failure or ("" if present else dependencies.missingSentence()))
+        problem = self._nameMarks()
+        showProblem(self.ui.registrationMessageLabel, self._failure or problem or ("" if present else dependencies.missingSentence()))
+
+    def movingObject(self):
+        """What moves, where it lies now. Raises a ValueError."""
+        p = self.parameters
+        return moving_object(p.inputVolume, attenuation_from_parameters(p), p.movingPart, p.movingSegment)
+
+    def attempt(self, work, then=None):
+        """Calls work(), and then(its result); a ValueError is shown as what is wrong."""
+        self._failure = ""
+        try:
+            found = work()
+            if then is not None:
+                then(found)
+        except ValueError as error:
+            self._failure = str(error)
+        self.panel.update()
 
     def onRegister(self):
-        p, self._failure = self.parameters, ""
-        if not dependencies.offer():
-            self._failure = dependencies.missingSentence()
+        if dependencies.offer():
+            self.attempt(self._begin)
         else:
-            try:
-                options, preparation = self._values()
-                xrays = [p.xray1, p.xray2]
-                request = registration_job.registration_request(p.inputVolume, xrays, attenuation_from_parameters(p), options, preparation)
-                self._work = registration_job.RegistrationJob(request, p.inputVolume, xrays)
-                p.registrationReport = ""
-                self.job.start(self._work.steps)
-            except ValueError as error:
-                self._failure = str(error)
-        self.update()
+            self._failure = dependencies.missingSentence()
+            self.update()
 
     def onPause(self, on):
         self.ui.pauseRegistrationButton.setText(_("Continue") if on else _("Pause"))
@@ -81,62 +112,185 @@ class RegisterSection(Section):
             (self._work.pause.set if on else self._work.pause.clear)()
 
     def onStep(self, step):
-        """The volume follows in 3D."""
+        """The object follows in the views."""
         work = self._work
         if work is not None and work.is_present() and step.state is not None:
             self.parameters.registration = work.move(step.state["pose"], self.parameters.registration)
 
     def onCancel(self):
-        self._work = None
-        self.ui.pauseRegistrationButton.setChecked(False)
-        self._revert()
-        showText(self.ui.registrationStatusLabel, _("Cancelled; the volume lies where it was."))
-        self.panel.update()
-
-    def onRevert(self):
-        self._revert()
-        self.parameters.registrationReport = ""
+        self._leave()
+        showText(self.ui.registrationStatusLabel, _("Cancelled; the object lies where it was."))
         self.panel.update()
 
     def onEnd(self, result, error):
         p, work, self._failure = self.parameters, self._work, ""
-        self.ui.pauseRegistrationButton.setChecked(False)
-        self._work = None
         if error is not None:
-            self._revert()
+            self._leave()
             self._failure = _("Not registered: {error}").format(error=error)
         elif work is None or not work.is_present():
-            self._failure = _("Not registered: the volume or an X-ray was removed meanwhile.")
+            self._leave()
+            self._failure = _("Not registered: the object or an X-ray was removed meanwhile.")
         else:
+            self._work = None
+            self.ui.pauseRegistrationButton.setChecked(False)
             p.registration, p.registrationEllipsoid = work.finish(result, p.registration, p.registrationEllipsoid)
             p.registrationReport = result.report()
-            p.registeredRadiograph = work.overlay(result, p.registeredRadiograph)
-            show_convergence(work.values, p.registration.GetName())
-            slicer.util.setSliceViewerLayers(background=p.xray1, foreground=p.registeredRadiograph, foregroundOpacity=0.5, fit=True)
+            self.attempt(self.result.showScores)
         self.panel.update()
 
-    def _store(self, name, values):
+    def onAccept(self):
+        moved_nodes.accept(self.parameters.registration)
+        self.parameters.registration = None
+        self.panel.update()
+
+    def onRevert(self):
+        moved_nodes.revert(self.parameters.registration)
+        self.parameters.registrationReport = ""
+        self.panel.update()
+
+    def onStart(self):
+        """Moves the object to its start, to be looked at."""
+        self.attempt(lambda: self._startPose(), self._goTo)
+
+    def onHandMove(self, on):
+        """Handles of the transform above the object, which is made where there is none."""
+        if self._isQuiet or self.parameters is None:
+            return
         p = self.parameters
-        p.registrationOptions = write_options(p.registrationOptions, name, values)
 
-    def _values(self):
-        from ..registration import RegistrationOptions
-        from ..registration.images import Preparation
+        def work():
+            moving = self.movingObject()
+            if moving.node.GetParentTransformNode() is not p.registration or p.registration is None:
+                p.registration = moved_nodes.move(moved_nodes.together(moving.node, [p.landmarks]), world_from_local(moving.node), p.registration)
+            moved_nodes.move_by_hand(p.registration, moving.grid.centre_ras, on)
 
-        text = self.parameters.registrationOptions
-        return read_options(text, OPTIONS, RegistrationOptions), read_options(text, PREPARATION, Preparation)
+        self.attempt(work)
 
-    def _updateForms(self):
-        from ..registration import RegistrationOptions
-        from ..registration.images import Preparation
-
-        options, preparation = self._values()
-        self.form.show(RegistrationOptions, options)
-        self.preparationForm.show(Preparation, preparation)
-
-    def _isMoved(self):
+    def onOptions(self, values):
         p = self.parameters
-        return p.inputVolume is not None and p.registration is not None and p.inputVolume.GetParentTransformNode() is p.registration
+        p.registrationOptions = write_options(p.registrationOptions, OPTIONS, values)
 
-    def _revert(self):
-        registration_job.revert(self.parameters.inputVolume, self.parameters.registration)
+    def onSegment(self, index):
+        if not self._isQuiet and self.parameters is not None and index >= 0:
+            self.parameters.movingSegment = self._segments()[index][0]
+
+    def onPlaceLandmark(self):
+        self._place("landmarks", _("Landmarks"), (0.2, 0.9, 0.2))
+
+    def onMarkXray(self):
+        self._place("xrayPoints", _("Landmarks on X-rays"), (0.2, 0.8, 0.9))
+
+    def onMarks(self, caller=None, event=None):
+        if self.parameters is not None and not self.panel.isUpdating:
+            self.panel.update()
+
+    def onMoved(self, caller=None, event=None):
+        if self.parameters is not None and not self._collapsible.collapsed:
+            self.overlay.update()
+
+    def _begin(self):
+        p = self.parameters
+        nodes, start = xrays.used_xrays_of(p), (p.registrationStart, p.landmarks, p.xrayPoints)
+        request = registration_job.registration_request(self.movingObject(), nodes, self._options(), None, *start)
+        self._work = registration_job.RegistrationJob(request, nodes, [p.landmarks])
+        slicer.mrmlScene.SaveStateForUndo()
+        moved_nodes.note_place(p.registration)
+        p.registrationReport = ""
+        self.job.start(self._work.steps)
+
+    def _leave(self):
+        """Ends the work; the object goes back to where it was before it."""
+        began = self._work is not None
+        self._work = None
+        self.ui.pauseRegistrationButton.setChecked(False)
+        if began:
+            moved_nodes.revert(self.parameters.registration)
+
+    def _startPose(self):
+        p = self.parameters
+        return start_pose(p.registrationStart, self.movingObject().grid, *self._namesAndViews(), p.landmarks, p.xrayPoints)
+
+    def _goTo(self, start):
+        p, (pose, words) = self.parameters, start
+        node = self.movingObject().node
+        moved_nodes.note_place(p.registration)
+        p.registration = moved_nodes.move(moved_nodes.together(node, [p.landmarks]), pose @ world_from_local(node), p.registration)
+        showText(self.ui.registrationStatusLabel, words)
+
+    def _namesAndViews(self):
+        nodes = xrays.used_xrays_of(self.parameters)
+        return [node.GetName() for node in nodes], [xrays.image_and_views(node)[1] for node in nodes]
+
+    def _nameMarks(self):
+        """New marks get the label of a landmark and the name of the X-ray on which they were made; returns what is wrong."""
+        p = self.parameters
+        try:
+            if p.xrayPoints is not None and xrays.used_xrays_of(p):
+                name_new_marks(p.xrayPoints, p.landmarks, *self._namesAndViews())
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def _place(self, role, name, colour):
+        p = self.parameters
+        if getattr(p, role) is None:
+            setattr(p, role, new_points_node(name, colour))
+        markups = slicer.modules.markups.logic()
+        markups.SetActiveList(getattr(p, role))
+        markups.StartPlaceMode(True)
+
+    def _options(self):
+        from ..registration import RegistrationOptions
+
+        return read_options(self.parameters.registrationOptions, OPTIONS, RegistrationOptions)
+
+    def _updateForm(self):
+        from ..registration import RegistrationOptions
+
+        self.form.show(RegistrationOptions, self._options())
+
+    def _observe(self):
+        p = self.parameters
+        moved = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
+        self.observe("moving", p.movingPart if p.movingPart is not None else p.inputVolume, moved, self.onMoved)
+        for event in _POINT_EVENTS:
+            self.observe("marks" + event, p.xrayPoints, getattr(slicer.vtkMRMLMarkupsNode, event), self.onMarks)
+
+    def _segments(self):
+        """(identifier, name) of the segments of the part that moves."""
+        part = self.parameters.movingPart
+        if part is None or not part.IsA("vtkMRMLSegmentationNode"):
+            return []
+        found = part.GetSegmentation()
+        return [(found.GetNthSegmentID(n), found.GetNthSegment(n).GetName()) for n in range(found.GetNumberOfSegments())]
+
+    def _updateSegments(self):
+        p, box, segments = self.parameters, self.ui.segmentComboBox, self._segments()
+        names = [name for _identifier, name in segments]
+        self._isQuiet = True
+        try:
+            if [box.itemText(n) for n in range(box.count)] != names:
+                box.clear()
+                box.addItems(names)
+            identifiers = [identifier for identifier, _name in segments]
+            if segments and p.movingSegment not in identifiers:
+                p.movingSegment = identifiers[0]
+            box.setCurrentIndex(identifiers.index(p.movingSegment) if segments else -1)
+            box.setEnabled(bool(segments))
+        finally:
+            self._isQuiet = False
+
+    def _updateButtons(self):
+        p, ui, idle = self.parameters, self.ui, not self.job.running
+        object_ = p.inputVolume is not None or p.movingPart is not None
+        ready = object_ and bool(xrays.used_xrays_of(p))
+        ui.registerButton.enabled = ui.startButton.enabled = idle and ready
+        ui.registerButton.toolTip = _("Moves the object to where the X-rays show it.") if ready else _("Select a volume and add an X-ray first.")
+        ui.pauseRegistrationButton.enabled = not idle
+        ui.markXrayButton.enabled = p.overlaySlice is not None and self.table.selected is not None
+        ui.acceptButton.enabled = ui.revertButton.enabled = idle and moved_nodes.can_revert(p.registration)
+        ui.handMoveCheckBox.enabled = idle and object_
+        shown = p.registration.GetDisplayNode() if p.registration is not None else None
+        self._isQuiet = True
+        ui.handMoveCheckBox.setChecked(shown is not None and bool(shown.GetEditorVisibility()))
+        self._isQuiet = False

@@ -1,0 +1,101 @@
+"""Nodes that a registration moves: put under its transform node, taken back, or left there for good."""
+
+import json
+
+import numpy as np
+import slicer
+import vtk
+
+from .acquisition import put_into_folder
+from .transforms import array_from_matrix, matrix_from_array, world_from_local
+
+BEFORE_ROLE = "XRayTomo.TransformBefore"
+MOVED_ATTRIBUTE = "XRayTomo.Moved"
+MATRIX_ATTRIBUTE = "XRayTomo.MatrixBefore"
+
+
+def move(nodes, world_matrix, transform=None):
+    """Puts nodes that share a place under a transform node (made when it is None) with a matrix to the world; returns it.
+
+    Where they were before is noted once, until `revert` or `accept`.
+    """
+    if transform is None or not slicer.mrmlScene.IsNodePresent(transform):
+        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", slicer.mrmlScene.GenerateUniqueName("Registration"))
+        put_into_folder(transform)
+    for node in nodes:
+        before = node.GetParentTransformNode()
+        if before is not transform:
+            node.SetAttribute(MOVED_ATTRIBUTE, "1")
+            node.SetNodeReferenceID(BEFORE_ROLE, before.GetID() if before is not None else None)
+            transform.RemoveAttribute(MATRIX_ATTRIBUTE)
+    transform.SetMatrixTransformToParent(matrix_from_array(np.linalg.inv(world_from_local(transform)) @ np.asarray(world_matrix)))
+    for node in nodes:
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    return transform
+
+
+def together(node, companions):
+    """A node and those of its companions (None: left out) that share its place."""
+    return [node, *(other for other in companions if other is not None and other.GetParentTransformNode() is node.GetParentTransformNode())]
+
+
+def move_by_hand(transform, centre_ras, on):
+    """Shows handles in 3D about a point of the world, with which the transform node is moved, or takes them off."""
+    if transform.GetDisplayNode() is None:
+        transform.CreateDefaultDisplayNodes()
+    local = np.linalg.inv(_world_of(transform)) @ np.append(centre_ras, 1.0)
+    transform.SetCenterOfTransformation(*local[:3])
+    transform.GetDisplayNode().SetEditorVisibility(on)
+    transform.GetDisplayNode().SetEditorVisibility3D(on)
+
+
+def note_place(transform):
+    """Before a further run: `revert` then goes back to where the transform node stands now."""
+    if transform is not None and _moved_by(transform):
+        transform.SetAttribute(MATRIX_ATTRIBUTE, json.dumps(_matrix_of(transform).tolist()))
+
+
+def can_revert(transform):
+    """Whether there is something that `revert` would take back."""
+    return transform is not None and slicer.mrmlScene.IsNodePresent(transform) and bool(_moved_by(transform))
+
+
+def revert(transform):
+    """Takes what the transform node moved back to where it was before the last run."""
+    if not can_revert(transform):
+        return
+    if transform.GetAttribute(MATRIX_ATTRIBUTE):
+        transform.SetMatrixTransformToParent(matrix_from_array(np.array(json.loads(transform.GetAttribute(MATRIX_ATTRIBUTE)))))
+        transform.RemoveAttribute(MATRIX_ATTRIBUTE)
+        return
+    for node in _moved_by(transform):
+        before = node.GetNodeReference(BEFORE_ROLE)
+        _forget(node)
+        node.SetAndObserveTransformNodeID(before.GetID() if before is not None else None)
+
+
+def accept(transform):
+    """What the transform node moved stays, and is no longer taken back."""
+    transform.RemoveAttribute(MATRIX_ATTRIBUTE)
+    for node in _moved_by(transform):
+        _forget(node)
+
+
+def _forget(node):
+    node.RemoveAttribute(MOVED_ATTRIBUTE)
+    node.SetNodeReferenceID(BEFORE_ROLE, None)
+
+
+def _moved_by(transform):
+    nodes = slicer.util.getNodesByClass("vtkMRMLTransformableNode")
+    return [node for node in nodes if node.GetParentTransformNode() is transform and node.GetAttribute(MOVED_ATTRIBUTE)]
+
+
+def _world_of(transform):
+    return world_from_local(transform) @ _matrix_of(transform)
+
+
+def _matrix_of(transform):
+    matrix = vtk.vtkMatrix4x4()
+    transform.GetMatrixTransformToParent(matrix)
+    return array_from_matrix(matrix)

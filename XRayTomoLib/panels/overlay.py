@@ -1,0 +1,102 @@
+"""The overlay of section Register: the selected X-ray and the object's radiograph, which follows whatever moves."""
+
+from slicer.i18n import tr as _
+
+from ..mrml import live, overlay, xrays
+from ..mrml.slice_view import align_slice, release_slice
+from ..mrml.stored_options import instance_from_options, read_options, write_options
+from ..workflows.overlay import OverlayOptions
+from . import dependencies
+from .form import Form
+from .section import showProblem
+from .worker_timer import WorkerTimer
+
+OPTIONS = "overlay"  # its name among the stored options
+
+
+class OverlayFollower:
+    """Keeps the panel's overlay at the object, the selected X-ray and the options. `section` is the Register section."""
+
+    def __init__(self, section):
+        self._section = section
+        self._live = live.LiveRadiograph()
+        self.timer = WorkerTimer(self.follow)
+        self._prepared = self._asked = self._frame = self._slice = None
+        self.form = Form(section.ui.overlayWidget, self.onOptions)
+
+    @property
+    def busy(self):
+        """Whether a picture is under way."""
+        return self._live.busy
+
+    @property
+    def options(self):
+        return instance_from_options(self._section.parameters.registrationOptions, OPTIONS, OverlayOptions)
+
+    def onOptions(self, values):
+        p = self._section.parameters
+        p.registrationOptions = write_options(p.registrationOptions, OPTIONS, values)
+
+    def discard(self):
+        """A picture that is under way belongs to a scene that goes."""
+        self.timer.stop()
+        self._live.discard()
+        self._prepared = self._asked = self._frame = None
+
+    def close(self):
+        self.timer.stop()
+        self._live.close()
+
+    def update(self):
+        """Asks for the picture where it would be another one than the last."""
+        p = self._section.parameters
+        self.form.show(OverlayOptions, read_options(p.registrationOptions, OPTIONS, OverlayOptions))
+        self._updateSlice()
+        node = self._section.table.selected
+        problem = ""
+        if node is not None and p.overlaySlice is not None and dependencies.isPresent("torch"):
+            try:
+                self._ask(self._section.movingObject(), node)
+            except ValueError as error:
+                self._asked, problem = None, str(error)
+        showProblem(self._section.ui.overlayStatusLabel, problem)
+
+    def follow(self):
+        """Shows what the worker has; returns whether a picture is under way."""
+        frame = self._live.poll()
+        if frame is not None and frame.error is not None:
+            showProblem(self._section.ui.overlayStatusLabel, _("No overlay: {error}").format(error=frame.error))
+        elif frame is not None and self._prepared is not None and frame.request.views is self._prepared[1].views:
+            self._frame = frame
+            self._show()
+        return self._live.busy
+
+    def _ask(self, moving, node):
+        wanted, options = overlay.overlay_key(moving, node), self.options
+        if self._asked is not None and wanted == self._asked[0]:
+            if options != self._asked[1] and self._frame is not None:
+                self._asked = wanted, options
+                self._show()
+            return
+        self._asked = wanted, options
+        key = xrays.changed_key(node)
+        if self._prepared is None or self._prepared[0] != key:
+            self._prepared, self._frame = (key, overlay.displayed(xrays.stored_xray(node).prepared())), None
+        self._live.submit(overlay.overlay_request(moving, self._prepared[1]))
+        self.timer.start()
+
+    def _show(self):
+        p, xray = self._section.parameters, self._prepared[1]
+        if p is None or p.overlaySlice is None:
+            return
+        picture = overlay.picture_of(xray, self._frame.image, self.options)
+        p.overlay = overlay.show_picture(p.overlay, picture, xray.views)
+        align_slice(p.overlaySlice, p.overlay, xray.views)
+
+    def _updateSlice(self):
+        """A slice view that no longer shows the overlay goes back to the volume; a new one shows it at once."""
+        p = self._section.parameters
+        if self._slice is not p.overlaySlice:
+            if self._slice is not None and self._slice not in (p.sliceNode, p.projectionSlice):
+                release_slice(self._slice, p.inputVolume)
+            self._slice, self._asked = p.overlaySlice, None
