@@ -4,6 +4,7 @@
     python Testing/Benchmarks/run.py drr --peers diffdrr,nanodrr,rtk     a radiograph
     python Testing/Benchmarks/run.py posegrad|project|adjoint|fdk        its gradient by the pose; scans
     python Testing/Benchmarks/run.py memory                              peak memory of all of these
+    python Testing/Benchmarks/run.py large                               memory for 1024^3 voxels and 2048^2 pixels
     python Testing/Benchmarks/run.py live                                what the panel's live picture needs
 
 `ratio` is the peer's median time over ours, `difference` that of the results, `error` and `peer_error` those against the exact answer.
@@ -21,7 +22,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "Testing")]
 
-from Benchmarks import cases, environment, live  # noqa: E402
+from Benchmarks import cases, environment, large, live  # noqa: E402
 from Benchmarks.backends import PEERS  # noqa: E402
 from Benchmarks.harness import BackendError, compare  # noqa: E402
 from Benchmarks.plans import WORKS, plan  # noqa: E402
@@ -30,7 +31,7 @@ from Benchmarks.rows import memory_row, row  # noqa: E402
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("work", choices=[*WORKS, "memory", "live", "setup"])
+    parser.add_argument("work", choices=[*WORKS, "memory", "large", "live", "setup"])
     parser.add_argument("--peers", help=f"some of {','.join(PEERS)}, or none; default: all that can do the work")
     parser.add_argument("--cases", help="some of the work's cases, with commas")
     parser.add_argument("--rounds", type=int, default=5)
@@ -39,11 +40,18 @@ def main(arguments=None):
     if options.work == "setup":
         return environment.make(options.environment)
     try:
-        for line in live.measure(options.rounds) if options.work == "live" else compared(options):
+        for line in lines(options):
             print(json.dumps(line), flush=True)
     except BackendError as problem:
         raise SystemExit(f"stopped while measuring: {problem}") from problem
     return 0
+
+
+def lines(options):
+    """What the work prints."""
+    if options.work == "live":
+        return live.measure(options.rounds)
+    return large.measure() if options.work == "large" else compared(options)
 
 
 def compared(options):
