@@ -57,12 +57,12 @@ class qMRMLNodeComboBox(qMRMLWidget):
             self._select(self.nodes()[0].GetID())
 
     # -- which nodes
-    def _accepts(self, node):
-        listed = [name for name in self.nodeTypes if (node.IsA(name) if self.showChildNodeTypes else node.GetClassName() == name)]
+    def _accepts(self, node, types, children, hidden, hiddenTypes):
+        listed = node.GetClassName() in types if not children else any(node.IsA(name) for name in types)
         return (
-            bool(listed)
-            and (self.showHidden or not node.GetHideFromEditors())
-            and not any(node.IsA(name) for name in self.hideChildNodeTypes)
+            listed
+            and (hidden or not node.GetHideFromEditors())
+            and not any(node.IsA(name) for name in hiddenTypes)
             and all(self._hasAttribute(node, name, value) for cls, name, value in self._attributes if node.IsA(cls))
         )
 
@@ -71,9 +71,18 @@ class qMRMLNodeComboBox(qMRMLWidget):
         return node.GetAttribute(name) is not None and value in (None, node.GetAttribute(name))
 
     def nodes(self):
-        scene = self._scene
-        every = [scene.GetNthNode(i) for i in range(scene.GetNumberOfNodes())] if scene else []
-        return [node for node in every if self._accepts(node)]
+        """Those that it lists, in the scene's order. Every node that is added asks every selector: Qt's properties are read once."""
+        scene, types = self._scene, self.nodeTypes
+        if scene is None:
+            return []
+        if len(types) == 1:
+            found = scene.GetNodesByClass(types[0])
+            every = [found.GetItemAsObject(i) for i in range(found.GetNumberOfItems())]
+            found.UnRegister(scene)
+        else:
+            every = [scene.GetNthNode(i) for i in range(scene.GetNumberOfNodes())]
+        rules = types, self.showChildNodeTypes, self.showHidden, self.hideChildNodeTypes
+        return [node for node in every if self._accepts(node, *rules)]
 
     def nodeCount(self):
         return len(self.nodes())
