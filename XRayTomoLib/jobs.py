@@ -1,6 +1,8 @@
 """Long work: steps that can be watched, cancelled and resumed, one worker thread for live pictures, and provenance."""
 import hashlib
 import platform
+import shutil
+import sys
 import threading
 from collections import deque
 from dataclasses import dataclass
@@ -163,3 +165,8 @@ def _version(package):
         return version(package)
     except PackageNotFoundError:
         return "absent"
+
+
+def interpreter():
+    """The Python to start processes with: within Slicer that of PythonSlicer, for sys.executable may be the application itself."""
+    return shutil.which("PythonSlicer") or sys.executable

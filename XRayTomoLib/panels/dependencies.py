@@ -23,11 +23,16 @@ def missingSentence():
 
 
 def offer():
-    """Asks to install what is missing; returns whether radiographs can be computed then."""
+    """Asks to install what is missing; returns whether radiographs can be computed then. After numba's installation a process of its own
+    compiles the kernels of other work than the first picture's."""
     if not isPresent("torch"):
         _offerTorch()
     if isPresent("torch") and not isPresent("numba"):
         _offerNumba()
+        if isPresent("numba"):
+            from ..tracing import warm
+
+            warm.in_background()
     return isPresent("torch")
 
 

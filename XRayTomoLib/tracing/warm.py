@@ -3,18 +3,18 @@
 A process of its own does it after installation (`in_background`), for compilation holds the interpreter's lock for many seconds.
 """
 import subprocess
-import sys
 import time
 from pathlib import Path
+
+from ..jobs import interpreter
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
-def in_background(python=None):
-    """Starts the process with that interpreter (default: this one; within Slicer name PythonSlicer, not the application) and returns it
-    (subprocess.Popen)."""
+def in_background():
+    """Starts the process and returns it (subprocess.Popen)."""
     command = "import sys; sys.path.insert(0, sys.argv[1]); from XRayTomoLib.tracing import warm; warm.compile_all()"
-    return subprocess.Popen([python or sys.executable, "-c", command, str(PACKAGE_ROOT)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    return subprocess.Popen([interpreter(), "-c", command, str(PACKAGE_ROOT)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL)
 
 
