@@ -21,8 +21,8 @@ FLOORS = {
     "panels": 5,
 }  # fmt: skip
 # Within a floor each unit stands alone, but for these: the grids are placed by geometry's transforms, everything may
-# report progress and read its data files, and cli is the front door of the commands.
-NEIGHBOURS = {("geometry", "resources"), ("geometry", "files"), ("geometry", "options"),
+# report progress, read its data files and keep to the memory's budget, and cli is the front door of the commands.
+NEIGHBOURS = {("geometry", "resources"), ("geometry", "files"), ("geometry", "options"), ("geometry", "memory"),
               ("grids", "resources"), ("grids", "geometry"), ("cli", "commands"), ("commands", "cli")}
 APPLICATION = {"slicer", "vtk", "qt", "ctk", "fastapi", "uvicorn", "PySide6", "slicer_core"}
 ALLOWED_APPLICATION = {"mrml": {"slicer", "vtk"}, "panels": {"slicer", "vtk", "qt", "ctk"}, "server": {"fastapi", "uvicorn"}}

@@ -1,7 +1,7 @@
 """MATLAB's .mat files of version 5 (saved with -v7 or -v6): numbers, texts and structs ("MAT-File Format", The MathWorks, chapter 1).
 
 Read here rather than by scipy, whose reader ends the whole process on some broken files. Everything that is read is bounded by the bytes
-that are there, and what a compressed variable unpacks to by `most_bytes`.
+that are there, and what compressed variables unpack to by `most_bytes`.
 """
 import math
 import struct
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...memory import budget_bytes
 from . import FormatError
 
 HEADER_BYTES, COMPRESSED, MATRIX = 128, 15, 14
@@ -17,21 +18,27 @@ STRUCT, CHAR = 2, 4
 NUMBERS = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}      # classes of arrays
 STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}           # types of data elements
 TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16"}
-MOST_BYTES, MOST_NESTED = 1 << 30, 16
+MOST_NESTED = 16
+COPIES = 3              # of a variable at a time: unpacked, as its numbers are stored, and as their class has them
 
 
-def read_mat5(path, most_bytes=MOST_BYTES):
+def read_mat5(path, most_bytes=None):
     """The variables of a .mat file, name -> array of its numbers, text, or dictionary (a struct of one element).
 
     Arrays of one number become floats or ints, those of one row or column lose that axis. Cells, sparse and complex arrays, objects and
     arrays of structs are left out.
 
+    most_bytes: of the file, and of all that it unpacks to; by default what the memory's budget allows.
+
     Raises:
-        FormatError: not such a file, cut short or damaged.
+        FormatError: not such a file, too large, cut short or damaged.
     """
     path = Path(path)
+    most_bytes = budget_bytes() // COPIES if most_bytes is None else most_bytes
     try:
-        content = path.read_bytes() if path.stat().st_size <= most_bytes else b""
+        if path.stat().st_size > most_bytes:
+            raise FormatError(f"{path}: {path.stat().st_size} bytes, which are read as a whole; at most {most_bytes} fit into the memory's budget")
+        content = path.read_bytes()
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror})") from error
     if not content.startswith(b"MATLAB 5.0") or content[126:128] not in (b"IM", b"MI"):
@@ -40,18 +47,19 @@ def read_mat5(path, most_bytes=MOST_BYTES):
     try:
         return _variables(content, order, most_bytes)
     except (struct.error, zlib.error, ValueError, LookupError, UnicodeDecodeError) as error:
-        raise FormatError(f"{path}: the MATLAB file is cut short or damaged ({error})") from error
+        raise FormatError(f"{path}: the MATLAB file is cut short, damaged or too large ({error})") from error
 
 
 def _variables(content, order, most_bytes):
-    found, at = {}, HEADER_BYTES
+    found, at, left = {}, HEADER_BYTES, most_bytes
     while at < len(content):
         kind, data, at = _element(content, at, order)
         if kind == COMPRESSED:
             unpacker = zlib.decompressobj()
             size = struct.unpack(order + "II", unpacker.decompress(data, 8))[1]
-            if size > most_bytes:
-                raise ValueError(f"a variable of {size} bytes; at most {most_bytes} are read")
+            if size > left:
+                raise ValueError(f"a variable unpacks to {size} bytes; at most {left} more fit into the memory's budget")
+            left -= size
             data, kind = unpacker.decompress(unpacker.unconsumed_tail, size or 1), MATRIX
             if len(data) < size:
                 raise ValueError("a compressed variable ends too early")

@@ -16,7 +16,7 @@ from ..arrays import norm, to_numpy, unit
 from ..detectors import Flat
 from ..views import Views
 from . import FormatError
-from .fields import MOST_BYTES, Fields, finite, keys_of, read_object
+from .fields import Fields, finite, keys_of, read_object
 from .mat5 import read_mat5
 
 TITLE = "TIGRE geometry"
@@ -129,7 +129,7 @@ def _whole(fields, name):
 
 def _matlab(path):
     """A MATLAB file's structure `geo` (or its variables) in Python's order; one column a view becomes one row."""
-    found = read_mat5(path, MOST_BYTES)
+    found = read_mat5(path)
     values = dict(found["geo"]) if isinstance(found.get("geo"), dict) else dict(found)
     values |= {"angles": found["angles"]} if "angles" in found else {}
     for name, value in values.items():

@@ -20,6 +20,7 @@ from ...jobs import Step, provenance
 from .base import COUNTS, LINE_INTEGRAL, ProjectionError, ProjectionSet
 from .headers import NRRD_TYPES, STACKS, read_layout
 from .hints import hinted_views, is_geometry, views_of_file
+from .scans import head_of
 
 TITLE = "stack in one file: NRRD, MetaImage, NIfTI or numpy [view, row, col]"
 PREFIX = "XRayTomo."
@@ -30,11 +31,11 @@ WRITTEN_TYPES = {code: names[0] for code, names in NRRD_TYPES.items()}
 
 
 def recognise(path):
-    """A volume has the same files: a stack is one by XRayTomo's own fields, by a geometry beside it, or because it is a .npy file."""
+    """A volume has the same files: a stack is one by XRayTomo's own fields (complete or not), by a geometry beside it, or as a .npy file."""
     path = Path(path)
     if path.is_dir() or suffix_of(path) not in STACKS:
         return False
-    if suffix_of(path) == ".npy":
+    if suffix_of(path) == ".npy" or f"{PREFIX}kind:=".encode() in head_of(path):
         return True
     try:
         return PREFIX + "kind" in read_layout(path).fields or _geometry_beside(path, {}) is not None

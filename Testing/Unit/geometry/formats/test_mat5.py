@@ -41,8 +41,14 @@ def test_truncated_and_foreign_files(tmp_path, packed):
 
 def test_a_bomb_is_not_unpacked(tmp_path):
     savemat(tmp_path / "a.mat", {"x": np.zeros(10**6)}, do_compression=True)
-    with pytest.raises(FormatError, match="at most 1000000 are read"):
+    with pytest.raises(FormatError, match="at most 1000000 more fit"):
         read_mat5(tmp_path / "a.mat", most_bytes=10**6)
+    savemat(tmp_path / "a.mat", {name: np.zeros(10**5) for name in "abc"}, do_compression=True)
+    with pytest.raises(FormatError, match="unpacks to 8000.. bytes; at most"):      # all variables together
+        read_mat5(tmp_path / "a.mat", most_bytes=2 * 10**6)
+    savemat(tmp_path / "a.mat", {"x": np.zeros(10**5)})
+    with pytest.raises(FormatError, match="which are read as a whole"):
+        read_mat5(tmp_path / "a.mat", most_bytes=10**5)
 
 
 @relaxed

@@ -147,6 +147,13 @@ def test_truncated_files_are_refused(tmp_path, name):
             open_stack(path).to_array()
 
 
+def test_a_truncated_stack_of_our_own_is_told_by_its_size(tmp_path):
+    write_stack(tmp_path / "s.nrrd", kit.counts())
+    (tmp_path / "s.nrrd").write_bytes((tmp_path / "s.nrrd").read_bytes()[:-7])
+    with pytest.raises(ProjectionError, match="the header promises 120 bytes of pixels"):
+        open_projections(tmp_path / "s.nrrd")
+
+
 @pytest.mark.parametrize("name", ["raw.nrrd", "raw.mha", "raw.npy"])
 def test_files_that_are_too_long_are_refused(tmp_path, name):
     (tmp_path / name).write_bytes(ENCODERS[name](kit.counts()) + b"!")
