@@ -51,8 +51,8 @@ class FDK:
 
             def ready(part):
                 upright = p[part] if panel is views else resampled(p[part], views[part], panel[part])
-                return filtered(torch.nn.functional.pad(upright, margins), wide[part], _picked(orbit, part), weights[part], self.filter, self.cutoff,
-                                self.extend)
+                upright = torch.nn.functional.pad(upright, margins)
+                return filtered(upright, wide[part], orbit[part], weights[part], self.filter, self.cutoff, self.extend)
             parts = [slice(i, min(i + _views_in(FILTER_BYTES, wide), last)) for i in range(first, last, _views_in(FILTER_BYTES, wide))]
             volume = volume.add_(backproject_voxels(torch.cat([ready(part) for part in parts]), grid, wide[first:last]))
             yield Step(last, len(views), None, "", volume)
@@ -90,11 +90,6 @@ class FDK:
 def _views_in(size, panel):
     """How many views of float32 fit into `size` bytes, at least one."""
     return max(1, size // (4 * panel.shape[0] * panel.shape[1]))
-
-
-def _picked(orbit, part):
-    from dataclasses import replace
-    return replace(orbit, angle=orbit.angle[part], radial=orbit.radial[part], tangent=orbit.tangent[part], sod_mm=orbit.sod_mm[part])
 
 
 def fdk(p, views, grid, **options):

@@ -1,5 +1,5 @@
 """The circle that the sources of a scan run on, found from the views themselves."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,10 @@ class Orbit:
     radial: np.ndarray
     tangent: np.ndarray
     sod_mm: np.ndarray
+
+    def __getitem__(self, part):
+        """The orbit of some of the views."""
+        return replace(self, angle=self.angle[part], radial=self.radial[part], tangent=self.tangent[part], sod_mm=self.sod_mm[part])
 
 
 def fit_orbit(views, axis=None):
