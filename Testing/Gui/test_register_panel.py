@@ -1,5 +1,6 @@
 """Register in the panel: the object moves to where X-rays show it, is reverted, accepted, cancelled, and stays where it was on bad input."""
 
+import ctk
 import numpy as np
 import pytest
 import qt
@@ -225,6 +226,29 @@ def test_a_row_is_unchecked_removed_and_given_its_preparation(section):
     assert int(xrays.stored_xray(section.xrays[1]).prepared().mask.sum()) == 54 * 54
     driving.click(section.ui.removeXrayButton)
     assert table.rowCount == 1 and slicer.mrmlScene.IsNodePresent(section.xrays[1])
+
+
+def test_it_fits_a_narrow_panel_with_all_groups_open(section):
+    for group in section.widget.findChildren(ctk.ctkCollapsibleGroupBox):
+        group.collapsed = False
+    section.widget.resize(390, section.widget.height)
+    driving.process()
+    assert section.widget.layout().minimumSize().width() <= 390
+    for label in section.widget.findChildren(qt.QLabel):
+        if label.visible and not label.wordWrap and label.text:
+            assert label.width >= label.fontMetrics().horizontalAdvance(label.text), label.text
+
+
+def test_an_xray_that_cannot_be_prepared_says_so_at_the_overlay(section):
+    finish(section)
+    section.xrays[1].SetNodeReferenceID(xrays.SIDE_ROLES["mask"], slicer.util.addVolumeFromArray(np.zeros((1, 64, 64)), name="Nothing").GetID())
+    section.panel.update()
+    finish(section)
+    assert "the mask leaves no pixel" in section.ui.overlayStatusLabel.text
+    section.xrays[1].SetNodeReferenceID(xrays.SIDE_ROLES["mask"], None)
+    section.panel.update()
+    finish(section)
+    assert section.ui.overlayStatusLabel.text == ""
 
 
 def test_a_saved_scene_continues(section, tmp_path):

@@ -14,7 +14,7 @@ from slicer.i18n import translate
 
 from ..options import ALL, named, options_of
 
-_IN_A_ROW = 3  # check boxes of an option with several names
+_BOXES_ABREAST = 2  # columns of check boxes of an option with several names
 _LEAST_WIDTH = 64  # a number stays readable in a narrow panel
 _UNLIMITED = 1e9
 _LARGEST_INT = 2**31 - 1
@@ -122,7 +122,7 @@ def _choice(option, changed):
 
 
 def _several(option, changed):
-    """A check box for each name, three in a row; one at least stays checked."""
+    """A check box for each name, column by column; one at least stays checked."""
     widget = qt.QWidget()
     layout = qt.QGridLayout(widget)
     layout.setContentsMargins(0, 0, 0, 0)
@@ -142,11 +142,12 @@ def _several(option, changed):
             box.setChecked(name in named(text, option.several))
             box.blockSignals(False)
 
+    rows = -(-len(boxes) // _BOXES_ABREAST)
     for number, (name, box) in enumerate(boxes.items()):
         box.setObjectName(name)
         box.setToolTip(_toolTip(option))
         box.connect("toggled(bool)", toggled)
-        layout.addWidget(box, number // _IN_A_ROW, number % _IN_A_ROW)
+        layout.addWidget(box, number % rows, number // rows)
     return _Control(widget, show)
 
 

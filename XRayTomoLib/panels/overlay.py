@@ -2,6 +2,7 @@
 
 from slicer.i18n import tr as _
 
+from ..jobs import LatestWorker
 from ..mrml import live, overlay, xrays
 from ..mrml.slice_view import align_slice, release_slice
 from ..mrml.stored_options import instance_from_options, read_options, write_options
@@ -19,15 +20,16 @@ class OverlayFollower:
 
     def __init__(self, section):
         self._section = section
-        self._live = live.LiveRadiograph()
+        self._live, self._preparer = live.LiveRadiograph(), LatestWorker(_prepare)
         self.timer = WorkerTimer(self.follow)
-        self._prepared = self._asked = self._frame = self._slice = None
+        self._prepared = self._asked = self._frame = self._slice = self._moving = None
+        self._failure = ""
         self.form = Form(section.ui.overlayWidget, self.onOptions)
 
     @property
     def busy(self):
         """Whether a picture is under way."""
-        return self._live.busy
+        return self._live.busy or self._preparer.busy
 
     @property
     def options(self):
@@ -41,11 +43,13 @@ class OverlayFollower:
         """A picture that is under way belongs to a scene that goes."""
         self.timer.stop()
         self._live.discard()
-        self._prepared = self._asked = self._frame = None
+        self._preparer.take()
+        self._prepared = self._asked = self._frame = self._moving = None
 
     def close(self):
         self.timer.stop()
         self._live.close()
+        self._preparer.close()
 
     def update(self):
         """Asks for the picture where it would be another one than the last."""
@@ -59,31 +63,50 @@ class OverlayFollower:
                 self._ask(self._section.movingObject(), node)
             except ValueError as error:
                 self._asked, problem = None, str(error)
-        showProblem(self._section.ui.overlayStatusLabel, problem)
+        showProblem(self._section.ui.overlayStatusLabel, problem or self._failure)
 
     def follow(self):
-        """Shows what the worker has; returns whether a picture is under way."""
+        """Shows what the workers have; returns whether a picture is under way."""
+        self._takePrepared()
         frame = self._live.poll()
         if frame is not None and frame.error is not None:
-            showProblem(self._section.ui.overlayStatusLabel, _("No overlay: {error}").format(error=frame.error))
+            self._fail(frame.error)
         elif frame is not None and self._prepared is not None and frame.request.views is self._prepared[1].views:
             self._frame = frame
             self._show()
-        return self._live.busy
+        return self.busy
 
     def _ask(self, moving, node):
+        """The X-ray is prepared first, in a thread of its own, where it is another one than before."""
         wanted, options = overlay.overlay_key(moving, node), self.options
         if self._asked is not None and wanted == self._asked[0]:
             if options != self._asked[1] and self._frame is not None:
                 self._asked = wanted, options
                 self._show()
             return
-        self._asked = wanted, options
         key = xrays.changed_key(node)
-        if self._prepared is None or self._prepared[0] != key:
-            self._prepared, self._frame = (key, overlay.displayed(xrays.stored_xray(node).prepared())), None
-        self._live.submit(overlay.overlay_request(moving, self._prepared[1]))
+        if self._asked is None or self._asked[0][-1] != key:
+            self._prepared = self._frame = None
+            self._preparer.submit((key, xrays.stored_xray(node)))
+        self._asked, self._moving, self._failure = (wanted, options), moving, ""
+        if self._prepared is not None:
+            self._live.submit(overlay.overlay_request(moving, self._prepared[1]))
         self.timer.start()
+
+    def _takePrepared(self):
+        newest = self._preparer.take()
+        if newest is None or self._asked is None:
+            return
+        _number, (key, _stored), xray, error = newest
+        if error is not None:
+            self._fail(error)
+        elif key == self._asked[0][-1]:
+            self._prepared = key, xray
+            self._live.submit(overlay.overlay_request(self._moving, xray))
+
+    def _fail(self, error):
+        self._failure = _("No overlay: {error}").format(error=error)
+        showProblem(self._section.ui.overlayStatusLabel, self._failure)
 
     def _show(self):
         p, xray = self._section.parameters, self._prepared[1]
@@ -100,3 +123,9 @@ class OverlayFollower:
             if self._slice is not None and self._slice not in (p.sliceNode, p.projectionSlice):
                 release_slice(self._slice, p.inputVolume)
             self._slice, self._asked = p.overlaySlice, None
+
+
+def _prepare(request):
+    """In the worker's thread."""
+    _key, stored = request
+    return overlay.displayed(stored.prepared())

@@ -76,6 +76,8 @@ class RegisterSection(Section):
         self._updateSegments()
         if present:
             self._updateForm()
+            alone = p.movingPart is not None and not self._options()["footprint_mm"]
+            showText(self.ui.movingHintLabel, _("Set the footprint, below, to about 2 mm: then the part alone counts.") if alone else "")
         self._updateButtons()
         self.result.update()
         self.overlay.update()
