@@ -25,6 +25,32 @@ def test_a_focus_centred_detector_is_everywhere_as_far_from_the_source():
     assert isinstance(circle(DetectorOptions(surface="cylindrical").device(DEVICE), 3).surface, Cylindrical)
 
 
+def test_panels_stand_on_an_arc_about_the_source():
+    views = DetectorOptions(surface="panels", panels=4, gap_mm=5.0).applied(VIEWS)
+    start, end = views.rays()
+    pitch = DEVICE.col_pitch_mm
+    middles = (end[:, 5:7, 1::4] + end[:, 5:7, 2::4]).mean(1) / 2                # of each panel: between its rows and columns
+    np.testing.assert_allclose(np.linalg.norm(middles - start[:, 0, :1], axis=-1), DEVICE.sdd_mm, rtol=1e-12)
+    edges = end[0, 0, 3::4][:3], end[0, 0, 4::4]
+    assert ((np.linalg.norm(edges[0] - edges[1], axis=-1) > 5) & (np.linalg.norm(edges[0] - edges[1], axis=-1) < 5 + pitch)).all()
+    assert np.isnan(views.project([[10, 20, 30]])).all()                         # the central ray passes between the second and the third
+    with pytest.raises(GeometryError, match="panels face the source"):
+        DetectorOptions(surface="panels", radius_mm=-700.0).applied(VIEWS)
+    with pytest.raises(GeometryError, match="16 columns cannot be shared evenly by 3"):
+        DetectorOptions(surface="panels", panels=3).applied(VIEWS)
+
+
+def test_rings_fill_the_shorter_sides_of_the_panel():
+    views = DetectorOptions(surface="polar", inner_mm=20.0).applied(VIEWS)
+    radii = np.linalg.norm(views.rays()[1] - VIEWS.centre[:, None, None], axis=-1)
+    half = 12 * DEVICE.row_pitch_mm / 2
+    ring = (half - 20) / 12
+    np.testing.assert_allclose(radii, np.broadcast_to((20 + ring * (np.arange(12) + 0.5))[:, None], radii.shape), atol=1e-9)
+    np.testing.assert_allclose(views.rays()[1][0, 3, 8], VIEWS.centre[0] - radii[0, 3, 0] * VIEWS.u[0] / DEVICE.col_pitch_mm, atol=1e-9)
+    with pytest.raises(GeometryError, match="leaves no room"):
+        DetectorOptions(surface="polar", inner_mm=half).applied(VIEWS)
+
+
 def test_region_then_binning():
     views = DetectorOptions(binning=2, region_row=2, region_col=4, region_rows=6, region_cols=8).applied(VIEWS)
     assert views.shape == (3, 4)
