@@ -69,7 +69,7 @@ def test_approximate_helices_take_half_a_turn_where_the_panel_is_low():
     low = replace(ARM, rows=32)
     scans = [Helix(count=150, turns=3, pitch_mm=pitch).views(arm) for pitch, arm in ((20, ARM), (40, ARM), (40, low), (55, low))]
     errors = [error(HelicalFDK(), views) for views in scans]
-    assert errors == sorted(errors) and errors[0] < 0.015 and errors[2] < 0.022 and errors[3] < 0.04
+    assert errors == sorted(errors) and errors[0] < 0.015 and errors[2] < 0.024 and errors[3] < 0.04
 
 
 def test_what_no_view_sees_stays_zero():
