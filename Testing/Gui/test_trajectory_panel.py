@@ -133,9 +133,33 @@ def test_export_and_import(section, tmp_path):
     driving.click(section.ui.importButton)
     assert section.parameters.scanGeometry is not node
     assert section.parameters.scanGeometry.GetText() == node.GetText()
+    section.ui.exportPath.setCurrentPath(str(tmp_path / "transforms.json"))
+    driving.click(section.ui.exportButton)
+    assert "see from the source" in section.ui.trajectoryMessageLabel.text
+    driving.click(section.ui.flipButton)
+    settle(section)
+    driving.click(section.ui.exportButton)
+    section.ui.importPath.setCurrentPath(str(tmp_path / "transforms.json"))
+    driving.click(section.ui.importButton)
+    np.testing.assert_allclose(views_from_node(section.parameters.scanGeometry).u, -views_from_node(node).u, atol=1e-9)
     section.ui.importPath.setCurrentPath(str(tmp_path / "none.json"))
     driving.click(section.ui.importButton)
     assert "no such file" in section.ui.trajectoryMessageLabel.text
+
+
+def test_what_a_file_does_not_say_is_given_in_the_form(section, tmp_path):
+    node = create(section, count=4)
+    section.ui.filesGroupBox.collapsed = False
+    section.ui.exportPath.setCurrentPath(str(tmp_path / "vectors.npy"))
+    driving.click(section.ui.exportButton)
+    assert "no place for: times" in section.ui.trajectorySummaryLabel.text
+    section.ui.importPath.setCurrentPath(str(tmp_path / "vectors.npy"))
+    driving.choose(section.files.form.control("kind"), "cone_vec")
+    for name in ("rows", "cols"):
+        driving.type_text(section.files.form.control(name), "48")
+    driving.click(section.ui.importButton)
+    assert section.ui.trajectoryMessageLabel.text == ""
+    np.testing.assert_allclose(views_from_node(section.parameters.scanGeometry).origin, views_from_node(node).origin, atol=1e-9)
 
 
 def scan(section):

@@ -31,6 +31,7 @@ def _add_convert(parser):
     _add_input(parser)
     parser.add_argument("output", metavar="OUT", help="file to write")
     parser.add_argument("--to", dest="target_format", metavar="FORMAT", help="its format (default: by the name's end)")
+    parser.add_argument("--flip", action="store_true", help="turn the columns round, on the same area: the pictures have to be mirrored with it")
     _add_hints(parser, "--out-hint", "what the format to be written needs to know")
 
 
@@ -57,6 +58,8 @@ def convert(options):
     from ..geometry.formats import write_geometry
 
     views = _read(options)
+    if options.flip:
+        views = views.flipped()
     write_geometry(options.output, views, options.target_format, **_hints(options.out_hint))
     print(_sentence(views))
 

@@ -93,6 +93,11 @@ def import_geometry(path, format=None, name=None, hints=None):
     return node
 
 
+def flip_geometry(node):
+    """Turns u of all views round the detector's centre: the mirrored picture on the same area."""
+    show_geometry(node, views_of(node).flipped())
+
+
 def export_geometry(node, path, format=None, hints=None):
     """Writes a geometry node to a file; the format by default by the name's suffix. Returns the path."""
     write_file(path, views_of(node), format, **(hints or {}))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import qt
 from slicer.i18n import tr as _
 
 from ..geometry.formats import FORMATS, format_of_suffix, load_format, lost_in, recognise_format
@@ -26,11 +27,27 @@ class GeometryFiles:
         ui.formatComboBox.addItems([_("Recognised"), *(load_format(name).TITLE for name in FORMATS)])
         self.form = Form(ui.hintsWidget, self._store)
         ui.importButton.connect("clicked()", self.onImport)
+        ui.importFolderButton.connect("clicked()", self.onFolder)
         ui.exportButton.connect("clicked()", self.onExport)
+        ui.flipButton.connect("clicked()", self.onFlip)
 
     def update(self):
         p = self._section.parameters
         self.form.show(FileHints, read_options(p.scanOptions, _HINTS, FileHints))
+
+    def onFolder(self):
+        path = self._section.ui.importPath
+        folder = qt.QFileDialog.getExistingDirectory(self._section.widget, _("Folder of a geometry"), path.currentPath)
+        if folder:
+            path.setCurrentPath(folder)
+
+    def onFlip(self):
+        try:
+            trajectory.flip_geometry(self._section.parameters.scanGeometry)
+        except ValueError as error:
+            self._section.fail(error)
+            return
+        self._section.geometryMade()
 
     def onImport(self):
         p, path = self._section.parameters, self._section.ui.importPath.currentPath

@@ -70,7 +70,8 @@ class TrajectorySection(Section):
         if views is not None:
             self._updateView(views)
             problem = self.projection.update(views)
-        self.ui.viewSlider.enabled = self.ui.playButton.enabled = self.ui.exportButton.enabled = views is not None
+        for widget in (self.ui.viewSlider, self.ui.playButton, self.ui.exportButton, self.ui.flipButton):
+            widget.enabled = views is not None
         showText(self.ui.trajectorySummaryLabel, self._summary(views) if views is not None else "")
         showProblem(self.ui.trajectoryMessageLabel, self._failure or problem)
         self._updateChecks()

@@ -41,6 +41,8 @@ def test_a_helix_through_three_formats(tmp_path, capsys):
     pitch = [device.col_pitch_mm, device.row_pitch_mm]
     assert run("convert", tmp_path / "helix.xml", tmp_path / "helix.npy", "--to", "astra", "--shape", 6, 8, "--pitch-mm", *pitch) == 0
     assert run("convert", tmp_path / "helix.npy", tmp_path / "back.json", "--hint", "shape=[6,8]", "--hint", "kind=cone_vec") == 0
+    assert run("convert", tmp_path / "back.json", tmp_path / "transforms.json", "--flip") == 0
+    np.testing.assert_allclose(read_geometry(tmp_path / "transforms.json").u, -made.u, atol=1e-9)
     back = read_geometry(tmp_path / "back.json")
     for name in ("source", "origin", "u", "v"):
         np.testing.assert_allclose(getattr(back, name), getattr(made, name), atol=1e-9)

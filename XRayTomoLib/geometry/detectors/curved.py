@@ -31,7 +31,7 @@ class Cylindrical(Surface):
             raise GeometryError(f"detector radius {self.radius_mm} mm: expected a number other than zero; use Flat for a plane")
 
     def check(self, views):
-        local_frame(views)
+        towards_source(views)
 
     def at(self, views, r, c):
         eu, ev, towards = towards_source(views)
@@ -82,7 +82,7 @@ class Spherical(Surface):
             raise GeometryError(f"detector radius {self.radius_mm} mm: expected a number other than zero; use Flat for a plane")
 
     def check(self, views):
-        local_frame(views)
+        towards_source(views)
 
     def at(self, views, r, c):
         eu, ev, towards = towards_source(views)
