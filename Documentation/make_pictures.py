@@ -1,6 +1,6 @@
 """Makes every picture of the documentation anew, without a display: runs what the pages print, and takes pictures of the panel.
 
-    python Documentation/make_pictures.py [python] [command-line] [slicer]      default: all of them
+    python Documentation/make_pictures.py [python] [command-line] [slicer] [register]      default: all of them
 
 The chest CT (`xraytomo sample chest-ct`) is fetched when it is not in the cache.
 """
@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -22,7 +23,7 @@ CARINA_RAS = (0.0, -15.0, -105.0)  # in the chest CT: where the windpipe divides
 
 
 def main():
-    makers = {"python": python_page, "command-line": command_line_page, "slicer": slicer_page}
+    makers = {"python": python_page, "command-line": command_line_page, "slicer": slicer_page, "register": register_page}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[[], *makers], metavar="name")  # []: argparse checks the default, too
     wanted = parser.parse_args().names or makers
@@ -30,7 +31,7 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             makers[name](Path(folder))
             keep_all(Path(folder))
-    if "slicer" in wanted:
+    if {"slicer", "register"} & set(wanted):
         end()
 
 
@@ -73,7 +74,36 @@ def command_line_page(folder):
 
 
 def slicer_page(folder):
-    """Follows the steps of the page in the stand-in for Slicer."""
+    """Follows the steps of the pages in the stand-in for Slicer."""
+    import slicer
+
+    driving = application()
+    plain_view()
+    driving.process(0.3)
+    driving.screenshot(folder / "panel-empty.png")
+    widget = slicer.util.getModuleWidget("XRayTomo")
+    load_ct(widget)
+    sections(widget, folder)
+    gantry(widget, folder)
+    landmark(widget, folder)
+    scan(widget, folder)
+    run_blocks("first-radiograph.md", "scan-and-reconstruct.md")
+
+
+def register_page(folder):
+    """Two X-rays of a chest CT at another place, and the way there."""
+    import slicer
+
+    driving = application()
+    slicer.mrmlScene.Clear(0)
+    driving.process(0.3)
+    register(slicer.util.getModuleWidget("XRayTomo"), folder)
+    run_blocks("register-xrays.md")
+
+
+@cache
+def application():
+    """Starts the stand-in for Slicer with the module open; returns its driving."""
     os.environ.update(QT_QPA_PLATFORM="offscreen", VTK_DEFAULT_OPENGL_WINDOW="vtkEGLRenderWindow")
     sys.path[:0] = [str(ROOT), str(ROOT / "Testing")]
     import SlicerHost
@@ -84,16 +114,12 @@ def slicer_page(folder):
 
     app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutConventionalView)
     slicer.util.selectModule("XRayTomo")
-    plain_view()
-    driving.process(0.3)
-    driving.screenshot(folder / "panel-empty.png")
-    widget = slicer.util.getModuleWidget("XRayTomo")
-    load_ct(widget)
-    sections(widget, folder)
-    gantry(widget, folder)
-    landmark(widget, folder)
-    scan(widget, folder)
-    for page in ("first-radiograph.md", "scan-and-reconstruct.md"):
+    return driving
+
+
+def run_blocks(*pages):
+    """Runs what the pages print for the Python console."""
+    for page in pages:
         for block in blocks(page, "python"):
             exec(compile(block, page, "exec"), {})
 
@@ -251,6 +277,67 @@ def scan(widget, folder):
     slicer.util.setSliceViewerLayers(background=p.reconstruction, fit=True)
     driving.process(0.5)
     driving.screenshot(folder / "reconstruction.png", slicer.app.layoutManager().sliceWidget("Red"))
+
+
+def register(widget, folder):
+    """The chest CT is X-rayed at a place that only the X-rays know, and brought there from where it lies."""
+    import ctk
+    import numpy as np
+    import slicer
+    from SlicerHost import driving
+
+    from XRayTomoLib.geometry import pose_about
+
+    section = {type(section).__name__: section for section in widget.sections}["RegisterSection"]
+    for each in (*widget.sections[:3], section):
+        each.widget.findChildren(ctk.ctkCollapsibleButton)[0].collapsed = each is not section
+    load_ct(widget)
+    p, logic, ct = widget.parameterNode, widget.logic, widget.parameterNode.inputVolume
+    p.live, p.sliceNode = False, None
+    for kind in ("source", "cone", "detector", "axis"):
+        getattr(p, kind).GetDisplayNode().SetVisibility(False)
+    true = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "True place")
+    true.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(pose_about(np.radians([4, -5, 6]), (14, -10, 12), (0, 0, -120))))
+    ct.SetAndObserveTransformNodeID(true.GetID())
+    for angle, name in ((0, "Frontal"), (90, "Lateral")):
+        detector = {"rows": 480, "cols": 480, "row_pitch_mm": 0.9, "col_pitch_mm": 0.9}
+        xray = logic.radiograph(ct, "Chest stand", angle, isocentreRas=(0, 0, -120), **detector)
+        xray.SetName(name)
+        driving.choose(section.ui.xraySelector, name)
+        driving.click(section.ui.addXrayButton)
+    ct.SetAndObserveTransformNodeID(None)
+    p.trueTransform = true
+    take_overlays(section, folder)
+
+
+def take_overlays(section, folder):
+    """Before, and after: in two colours, by edges, the panel and the window."""
+    import slicer
+    from SlicerHost import driving
+
+    def settled():
+        return not (section.overlay.busy or section.job.running)
+
+    yellow = slicer.app.layoutManager().sliceWidget("Yellow")
+    section.ui.xrayTable.selectRow(0)
+    wait_for(settled)
+    driving.screenshot(folder / "overlay-before.png", yellow)
+    driving.click(section.ui.registerButton)
+    wait_for(settled)
+    if section.ui.registrationMessageLabel.text:
+        raise RuntimeError(section.ui.registrationMessageLabel.text)
+    driving.screenshot(folder / "overlay-after.png", yellow)
+    driving.choose(section.overlay.form.control("mode"), "edges")
+    wait_for(settled)
+    driving.screenshot(folder / "overlay-edges.png", yellow)
+    section.ui.evaluationGroupBox.collapsed = False
+    driving.process(0.3)
+    driving.screenshot(folder / "section-register.png", section.widget)
+    show_slices(("Red",))
+    yellow.mrmlSliceNode().SetSliceVisible(True)
+    look_from((1500, -700, 500), 1.8)
+    driving.process(0.5)
+    driving.screenshot(folder / "register.png")
 
 
 def wait_for(done):

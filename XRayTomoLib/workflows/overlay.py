@@ -11,7 +11,8 @@ from ..options import option
 
 XRAY, RADIOGRAPH, BLEND, CHECKERBOARD, EDGES, DIFFERENCE = "X-ray", "radiograph", "blend", "checkerboard", "edges", "difference"
 GREEN, MAGENTA, YELLOW = np.array([0.0, 1, 0]), np.array([1.0, 0, 1]), np.array([1.0, 0.85, 0])    # the first two sum to white
-EDGE_SHARE = 0.12       # of the pixels where the radiograph shows something, so many at most are edges
+EDGE_LENGTH = 12        # edges are at most so long, in sides of a square as large as what the radiograph shows
+EDGE_BLUR_PX = 1.5
 FRAMES = "frame-*.png"
 NOT_COUNTED = 0.4       # brightness of pixels that do not count in the registration
 
@@ -50,16 +51,16 @@ def checkerboard(fixed, moving, tiles):
 
 
 def edges(image):
-    """Mask of the ridges of an image's gradient: at most EDGE_SHARE of the pixels that are not black (J. Canny, IEEE PAMI 8, 1986)."""
+    """Mask of the steepest ridges of an image's gradient, up to EDGE_LENGTH (J. Canny, IEEE PAMI 8, 1986)."""
     from scipy import ndimage
-    smooth = ndimage.gaussian_filter(image, 1.0)
+    smooth = ndimage.gaussian_filter(image, EDGE_BLUR_PX)
     slope = np.stack(np.gradient(smooth))
     size = np.hypot(*slope)
     step = slope / np.maximum(size, 1e-12)
     places = np.indices(image.shape)
     ridge = np.all([size >= ndimage.map_coordinates(size, places + way * step, order=1, mode="nearest") for way in (-1, 1)], axis=0)
     strong = size[ridge & (size > 1e-3)]
-    most = int(EDGE_SHARE * (image > 0).sum())
+    most = int(EDGE_LENGTH * np.sqrt((image > 0).sum()))
     return ridge & (size > (np.partition(strong, -most)[-most] if 0 < most < len(strong) else 1e-3))
 
 
