@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "Testing")]
 
 from XRayTomoLib import jobs  # noqa: E402
-from XRayTomoLib.geometry import rigid  # noqa: E402
+from XRayTomoLib.geometry import rigid, transform_points  # noqa: E402
 from XRayTomoLib.geometry.formats import read_geometry  # noqa: E402
 from XRayTomoLib.grids import CartesianGrid  # noqa: E402
 from XRayTomoLib.registration import Case, RegistrationError, RegistrationOptions, register  # noqa: E402
@@ -86,13 +86,20 @@ def tried(number, cases, truths, gradient_ncc, best):
             found = jobs.run(register(case, start, OPTIONS))
             poses.append(found.pose)
             row |= {f"{name}_seconds": round(found.seconds, 2), f"{name}_start_mm": off(case, start, truths[len(poses) - 1]),
-                    f"{name}_bar_mm": round(float(found.uncertainty.ellipsoid(found.target)[0][0]), 3)}
+                    f"{name}_bar_mm": bar(case, found.uncertainty)}
         row["radius_alone"] = round(gradient_ncc(poses[0]) / best, 4)
-        together = jobs.run(register_together(cases, poses, options=OPTIONS)).poses
+        joint = jobs.run(register_together(cases, poses, options=OPTIONS, first=2))
     except RegistrationError as error:
         return row | {"error": str(error)}, None
-    row |= {"radius_together": round(gradient_ncc(together[0]) / best, 4), "from_known_mm": off(cases[0], together[0], truths[0])}
-    return row | {"seconds": round(time.perf_counter() - wall, 2), "cpu_seconds": round(time.process_time() - cpu, 2)}, np.stack([*poses, *together])
+    row |= {"radius_together": round(gradient_ncc(joint.poses[0]) / best, 4), "from_known_mm": off(cases[0], joint.poses[0], truths[0]),
+            "bars_together_mm": [bar(case, joint.uncertainties[b]) for b, case in enumerate(cases)]}
+    row |= {"seconds": round(time.perf_counter() - wall, 2), "cpu_seconds": round(time.process_time() - cpu, 2)}
+    return row, np.stack([*poses, *joint.poses])
+
+
+def bar(case, uncertainty):
+    """The largest half axis (mm) of the 95 % ellipsoid at the bone's centre."""
+    return round(float(uncertainty.ellipsoid(transform_points(uncertainty.pose, case.grid.centre_ras))[0][0]), 3)
 
 
 def off(case, pose, other):

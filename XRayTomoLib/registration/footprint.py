@@ -7,8 +7,10 @@ import torch
 from ..geometry import transform_points
 from ..geometry.arrays import norm, to_numpy, unit
 from .images import COVERED, footprint
-from .recipe import levels_for
+from .recipe import levels_for_object
+from .similarity.base import spread
 
+LEAST_PX = 32               # pixels that a footprint must have to be compared by them
 WINDOW = 2.0                # half the width of the squares over which images are normalised, in margins of the footprint
 
 
@@ -34,7 +36,7 @@ def levels_around(cases, poses, options):
     resolution, and images are normalised over squares of the size of bones rather than of arms."""
     alone = [x for case, pose in zip(cases, poses) for x in within_reach(case, pose[None], options.footprint_mm).xrays]
     scale = np.mean([px_per_mm(x, _centre(case, pose)) for case, pose in zip(cases, poses) for x in case.xrays])
-    return levels_for(alone, options.finest_px, WINDOW * options.footprint_mm * scale)
+    return levels_for_object(max(max(x.image.shape) for x in alone), options.finest_px, WINDOW * options.footprint_mm * scale)
 
 
 def within_reach(case, poses, margin_mm):
@@ -71,24 +73,27 @@ def covered(case, poses, index, margin_mm):
     return radiographs, footprint(radiographs, margin_px(xray, _centre(case, poses[0]), margin_mm)) & xray.mask
 
 
+def own_masks(case, poses, index, margin_mm):
+    """Radiographs of X-ray `index` for poses [n, 4, 4] and the pixels that count for each: those of its footprint, or all where it covers less
+    than LEAST_PX, or a part of the X-ray in which all values are the same: no pose wins by leaving the picture."""
+    radiographs, masks = covered(case, poses, index, margin_mm)
+    xray = case.xrays[index]
+    seen = (masks.sum((-2, -1)) >= LEAST_PX) & (spread(xray.image, masks) > 0)
+    return radiographs, torch.where(seen[:, None, None], masks, xray.mask)
+
+
 def around_object(case, pose, margin_mm):
     """The case in which only pixels count that the object covers at `pose`, and margin_mm around them."""
-    return case.with_xrays([replace(x, mask=_or_all(covered(case, np.asarray(pose)[None], i, margin_mm)[1], x.mask)[0])
-                            for i, x in enumerate(case.xrays)])
+    return case.with_xrays([replace(x, mask=own_masks(case, np.asarray(pose)[None], i, margin_mm)[1][0]) for i, x in enumerate(case.xrays)])
 
 
 def likeness(case, poses, similarity, margin_mm):
-    """Mean similarity [n] over the X-rays at poses [n, 4, 4], each over its own footprint."""
+    """Mean over the X-rays of similarity(radiographs, image, masks) [n] at poses [n, 4, 4], each over its own footprint."""
     total = 0.0
     for index, x in enumerate(case.xrays):
-        radiographs, masks = covered(case, poses, index, margin_mm)
-        total = total + similarity(radiographs, x.image, _or_all(masks, x.mask))
+        radiographs, masks = own_masks(case, poses, index, margin_mm)
+        total = total + similarity(radiographs, x.image, masks)
     return (total / len(case.xrays)).numpy()
-
-
-def _or_all(masks, mask):
-    """Masks [n, rows, cols], and `mask` [rows, cols] in place of those that are empty: no pose wins by leaving the picture."""
-    return torch.where(masks.any(-1, keepdim=True).any(-2, keepdim=True), masks, mask)
 
 
 def _centre(case, pose):

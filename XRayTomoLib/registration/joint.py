@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from ..geometry import transform_points
 from ..geometry.arrays import to_numpy, unit
 from ..jobs import Step
 from .case import RegistrationError, by_increment, compose, ends_of
@@ -12,6 +13,7 @@ from .levenberg import Residuals, optimise
 from .poses import checked_pose
 from .recipe import levels_for
 from .register import RegistrationOptions, register
+from .uncertainty import uncertainty
 
 SHIFTS = ("offset_u", "offset_v", "sdd")
 GEOMETRY = (*SHIFTS, "pose")            # what of a view can be corrected
@@ -25,10 +27,10 @@ class State:
     shifts: np.ndarray
     moves: np.ndarray
 
-    @classmethod
-    def of(cls, poses, count):
-        """The state of bones at `poses` [B, 4, 4] in `count` X-rays whose geometry is as it is."""
-        return cls(np.asarray(poses, float), np.zeros((count, 3)), np.tile(np.eye(4), (count, 1, 1)))
+    @property
+    def pose(self):
+        """The first bone's."""
+        return self.poses[0]
 
     def corrected(self, index, views):
         """View number `index` after its corrections."""
@@ -40,37 +42,41 @@ class State:
 class JointResiduals(Residuals):
     """Residuals of several Cases that share their X-rays: their line integrals add up. The state is a State.
 
-    The increment is 6 numbers for each case, then for each X-ray 3 shifts and a move (w in rad, t in mm, about the first case's pivot), of
-    which those in `geometry` (some of GEOMETRY) are free. The first view is what the others are measured against: its pose stays.
+    The increment is 6 numbers for each case, then, where `geometry` (some of GEOMETRY) is refined, for each X-ray 3 shifts and a move (w in
+    rad, t in mm, about the first case's pivot), of which those that it names are free. The first view is what the others are measured
+    against: its pose stays.
     """
     OWN = 9
 
     def __init__(self, cases, radius, geometry=(), floor=0.1):
-        self.cases, self.bones = list(cases), 6 * len(cases)
+        self.cases, self.bones, self.own = list(cases), 6 * len(cases), self.OWN if geometry else 0
         count = len(cases[0].xrays)
         free = list(range(self.bones))
         for index in range(count):
             own = [SHIFTS.index(name) for name in geometry if name in SHIFTS]
             own += range(3, 9) if "pose" in geometry and index > 0 else []
-            free += [self.bones + self.OWN * index + i for i in own]
-        self.size = self.bones + self.OWN * count
+            free += [self.bones + self.own * index + i for i in own]
+        self.size = self.bones + self.own * count
         super().__init__(cases[0], radius, floor, free)
 
     def rendered(self, state, index):
         views = state.corrected(index, self.case.xrays[index].views)
-        ends, first = ends_of(views), self.bones + self.OWN * index
+        ends, first = ends_of(views), self.bones + self.own * index
         image, pull, jacobian = 0.0, 0.0, torch.zeros(*views.shape, self.size)
         for b, (case, pose) in enumerate(zip(self.cases, state.poses)):
             its_image, its_pull = case.render_with_pull(pose, index, views)
             image, pull = image + its_image, pull + its_pull
             jacobian[..., 6 * b : 6 * b + 6] = by_increment(its_pull, ends, case.pivot)
-        jacobian[..., first : first + 3] = pull[..., 1, :] @ torch.as_tensor(_axes(views).T.copy(), dtype=pull.dtype)
-        jacobian[..., first + 3 : first + 9] = -by_increment(pull, ends, self.case.pivot)
+        if self.own:
+            jacobian[..., first : first + 3] = pull[..., 1, :] @ torch.as_tensor(_axes(views).T.copy(), dtype=pull.dtype)
+            jacobian[..., first + 3 : first + 9] = -by_increment(pull, ends, self.case.pivot)
         return image, jacobian
 
     def moved(self, state, step):
         poses = np.stack([compose(step[6 * b : 6 * b + 6], pose, case.pivot) for b, (case, pose) in enumerate(zip(self.cases, state.poses))])
-        own = step[self.bones :].reshape(-1, self.OWN)
+        if not self.own:
+            return replace(state, poses=poses)
+        own = step[self.bones :].reshape(-1, self.own)
         moves = np.stack([compose(one[3:], move, self.case.pivot) for one, move in zip(own, state.moves)])
         return State(poses, state.shifts + own[:, :3], moves)
 
@@ -89,11 +95,12 @@ def _axes(views):
 @dataclass(frozen=True, eq=False)
 class JointRegistration:
     """Poses [B, 4, 4] of the bones, the corrected views of the X-rays, their detectors' shifts [N, 3] (mm along u, v, away from the source)
-    and the local NCC [N] of each X-ray."""
+    the local NCC [N] of each X-ray, and the Uncertainty of each bone."""
     poses: np.ndarray
     views: tuple
     shifts_mm: np.ndarray
     scores: np.ndarray
+    uncertainties: tuple
 
 
 def register_bones(cases, starts, options=None, geometry=()):
@@ -104,27 +111,39 @@ def register_bones(cases, starts, options=None, geometry=()):
     poses = []
     for case, start in zip(cases, starts):
         poses.append((yield from register(case, start, options)).pose)
-    return (yield from register_together(cases, poses, geometry, options))
+    return (yield from register_together(cases, poses, geometry, options, first=2))
 
 
-def register_together(cases, starts, geometry=(), options=None):
+def register_together(cases, starts, geometry=(), options=None, first=1):
     """Generator of Steps that returns the JointRegistration of several bones (Cases that share their X-rays) from near starts [B, 4, 4].
 
     geometry: what of the views is refined with them, some of GEOMETRY. A single view of a single bone cannot tell a shifted detector from
-    a shifted bone: refine geometry with several views. Of the RegistrationOptions, finest_px and footprint_mm count.
+    a shifted bone: refine geometry with several views. Of the RegistrationOptions, finest_px and footprint_mm count. first: the level
+    (recipe.LEVELS) to begin with, 1 for starts that miss by millimetres, 2 for closer ones.
     """
     cases, options = list(cases), options or RegistrationOptions()
-    state, views = State.of(_checked(cases, starts, geometry), len(cases[0].xrays)), [x.views for x in cases[0].xrays]
+    views, poses = [x.views for x in cases[0].xrays], _checked(cases, starts, geometry)
+    cases = [case.pivoted(transform_points(pose, case.pivot)) for case, pose in zip(cases, poses)]
     if options.footprint_mm:
-        levels, cases = levels_around(cases, state.poses, options), _within_reach(cases, state.poses, options.footprint_mm)
+        levels, cases = levels_around(cases, poses, options), _within_reach(cases, poses, options.footprint_mm)
     else:
         levels = levels_for(cases[0].xrays, options.finest_px)
-    for number, level in enumerate(levels[1:], 1):
+    state = State(poses, np.zeros((len(views), 3)), np.tile(np.eye(4), (len(views), 1, 1)))
+    for number, level in enumerate(levels[first:], first):
         seen = _around([case.level(level.image, level.volume) for case in cases], state, options.footprint_mm)
         residuals = JointResiduals(seen, level.radius, geometry)
         state = yield from _steps(optimise(residuals, state, level.iterations, level.stop_mm), number, len(levels))
     scores = np.array([float(part.correlation(residuals.rendered(state, i)[0])) for i, part in enumerate(residuals.parts)])
-    return JointRegistration(state.poses, tuple(state.corrected(i, view) for i, view in enumerate(views)), state.shifts, scores)
+    coarse = [case.level(level.image, 2 * level.volume).with_xrays(seen[0].xrays) for case in cases]
+    bars = tuple(_bar(seen, coarse, state, level.radius, geometry, b) for b in range(len(cases)))
+    return JointRegistration(state.poses, tuple(state.corrected(i, view) for i, view in enumerate(views)), state.shifts, scores, bars)
+
+
+def _bar(fine, coarse, state, radius, geometry, bone):
+    """The Uncertainty of one bone, to which all else is unknown too: it comes first, where uncertainty() looks for it."""
+    own = replace(state, poses=np.roll(state.poses, -bone, 0))
+    residuals = [JointResiduals([*cases[bone:], *cases[:bone]], radius, geometry) for cases in (fine, coarse)]
+    return uncertainty(residuals[0], own, residuals[1])
 
 
 def _within_reach(cases, poses, margin_mm):

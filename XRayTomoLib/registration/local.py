@@ -23,13 +23,14 @@ class LocalNormalisation:
     """z = (x - m) / sqrt(s^2 + f^2), with mean m and deviation s of the pixels that count in a square round each pixel.
 
     f is the share `floor` of the whole image's deviation; it keeps flat parts from being blown up. z does not know the image's gain and
-    offset, nor locally varying ones; the mean of (z - z_fixed)^2 is about 2 (1 - local NCC).
+    offset, nor locally varying ones; the mean of (z - z_fixed)^2 is about 2 (1 - local NCC). A mask [n, rows, cols] is one for each of n
+    images that are compared with the fixed one.
     """
 
     def __init__(self, fixed, mask, radius, floor=0.1):
         self.mask, self.radius, self.floor = mask.float(), radius, floor
         self.share = box_mean(self.mask, radius).clamp_min(1e-6)
-        self.count = float(self.mask.sum())
+        self.count = self.mask.sum((-2, -1), keepdim=True).clamp_min(1) if mask.ndim > 2 else float(self.mask.sum())
         self.fixed = self._normalised(torch.where(mask, fixed, torch.zeros_like(fixed)))[0]
 
     def _mean(self, x):
@@ -63,7 +64,7 @@ class LocalNormalisation:
     def correlation(self, x):
         """Local NCC [...] of images with the fixed one: that of z and z_fixed over the pixels that count; 1 for equal images."""
         z, fixed = self._normalised(x)[0] * self.mask, self.fixed * self.mask
-        norms = (z.square().sum((-2, -1)) * fixed.square().sum()).clamp_min(1e-20).sqrt()
+        norms = (z.square().sum((-2, -1)) * fixed.square().sum((-2, -1))).clamp_min(1e-20).sqrt()
         return (z * fixed).sum((-2, -1)) / norms
 
     def alike(self, residual):

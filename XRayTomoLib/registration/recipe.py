@@ -20,11 +20,14 @@ LEVELS = (Level(8, 4, 8, 0.3, 15), Level(4, 3, 12, 0.1, 15), Level(2, 2, 12, 0.0
 LEAST_RADIUS_PX = 3         # of the squares over which images are normalised
 
 
-def levels_for(xrays, finest_px, radius_px=None):
-    """LEVELS for the X-rays: the finest has at most finest_px pixels along the longer side.
-
-    radius_px: half the width of the squares over which images are normalised, in pixels of the X-rays as they are (default: as LEVELS says).
-    """
+def levels_for(xrays, finest_px):
+    """LEVELS for the X-rays: the finest has at most finest_px pixels along the longer side."""
     base = max(1, int(np.ceil(max(max(x.image.shape) for x in xrays) / finest_px)))
-    levels = [replace(each, image=base * each.image) for each in LEVELS]
-    return levels if radius_px is None else [replace(each, radius=max(LEAST_RADIUS_PX, round(radius_px / each.image))) for each in levels]
+    return [replace(each, image=base * each.image) for each in LEVELS]
+
+
+def levels_for_object(length_px, finest_px, radius_px):
+    """LEVELS for an object of length_px pixels, at the finest about finest_px; images are normalised over squares of half the width radius_px,
+    both in pixels of the X-rays as they are."""
+    base = max(1, round(length_px / finest_px))
+    return [replace(each, image=base * each.image, radius=max(LEAST_RADIUS_PX, round(radius_px / (base * each.image)))) for each in LEVELS]

@@ -41,8 +41,8 @@ class RegistrationOptions:
                               "(Levenberg-Marquardt only)")
     footprint_mm: float = option(0.0, "Footprint", "only what the object covers and this much around it counts, and follows it: for one bone among "
                                  "others; 0: the whole X-ray counts", minimum=0.0, unit="mm")
-    finest_px: int = option(256, "Pixels", "X-rays with more pixels than this along a side are used at a coarser resolution; with a footprint: an "
-                            "object that covers more", minimum=16)
+    finest_px: int = option(256, "Pixels", "X-rays with more pixels than this along a side are used at a coarser resolution; with a footprint: "
+                            "about as many as the object covers", minimum=16)
     seed: int = option(0, "Seed", "of the poses round the start", minimum=0)
 
     def __post_init__(self):

@@ -1,5 +1,6 @@
 """From a rough start to the right basin: many poses at low resolution, the best ones refined until several agree."""
 import numpy as np
+import torch
 
 from ..jobs import Step, run
 from .case import compose
@@ -11,8 +12,7 @@ ENOUGH = 3                  # so many that agree on the best answer end the sear
 
 def spread(count, rotation_deg, translation_mm, seed=0):
     """Increments [count, 6] (rad, mm), the first zero, the others a Sobol sequence over +-rotation_deg and +-translation_mm."""
-    from scipy.stats import qmc
-    points = qmc.Sobol(6, seed=seed).random_base2(int(np.ceil(np.log2(max(count, 1)))))[:count]
+    points = torch.quasirandom.SobolEngine(6, scramble=True, seed=seed).draw(count, dtype=torch.float64).numpy()
     scale = np.r_[np.radians([rotation_deg] * 3), [translation_mm] * 3]
     increments = (2 * points - 1) * scale
     increments[0] = 0

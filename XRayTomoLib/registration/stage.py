@@ -3,10 +3,11 @@ import numpy as np
 
 from .evaluate import middle_half, mtre_mm
 from .footprint import around_object, likeness
-from .levenberg import Residuals, optimise
+from .levenberg import Residuals, one_torch_thread, optimise
+from .local import LocalNormalisation
 from .objective import Objective
 from .optimisers import climb
-from .similarity import LocalNCC, similarity_of
+from .similarity import similarity_of
 
 BATCH_RAYS = 1 << 18
 LEVENBERG = "levenberg-marquardt"
@@ -50,9 +51,13 @@ class Stage:
     def _scores(self):
         levenberg = self.options.optimiser == LEVENBERG
         if self.options.footprint_mm:
-            measure = LocalNCC(self.level.radius) if levenberg else similarity_of(self.options.similarity)
-            return lambda poses: likeness(self.case, poses, measure, self.options.footprint_mm)
+            similarity = self._local_ncc if levenberg else similarity_of(self.options.similarity)
+            return lambda poses: likeness(self.case, poses, similarity, self.options.footprint_mm)
         return self._residuals(self.case).correlation if levenberg else Objective(self.case, similarity_of(self.options.similarity))
+
+    def _local_ncc(self, radiographs, image, masks):
+        with one_torch_thread():
+            return LocalNormalisation(image, masks, self.level.radius).correlation(radiographs)
 
     def best_of(self, poses, keep):
         """The `keep` best of poses [n, 4, 4] and their scores, the best first."""
