@@ -13,19 +13,41 @@ CHUNK = 2_000_000          # numbers of one intermediate array
 
 def sees(views, points_ras):
     """Whether each view sees each of the points [P, 3]: bool [N, P], true where the point's ray meets a pixel of the detector."""
-    if isinstance(views.surface, Flat) and views.source is not None:
-        return _on_flat(to_numpy(views.projection_matrices()), views.shape, np.asarray(points_ras, np.float64))
+    if _has_matrices(views):
+        return _on_flat(views, points_ras)
     pixels = to_numpy(views.project(points_ras))
     edges = np.array(views.shape) - 0.5
     with np.errstate(invalid="ignore"):
         return ((pixels >= -0.5) & (pixels < edges)).all(-1)
 
 
-def _on_flat(matrices, shape, points):
-    """The same by matrices (10 times as fast): inside all four edges and before the source, without a division."""
-    col, row, w = np.moveaxis(matrices[..., :3] @ points.T + matrices[..., 3:], 1, 0)
+def margins(views, points_ras):
+    """How many pixels each view sees a point within its detector's edge: [N, P], negative outside, -inf behind the source."""
+    if _has_matrices(views):
+        col, row, w = _homogeneous(views, points_ras)
+        w = np.where(w > 0, w, np.nan)
+        pixels = np.stack([row / w, col / w], -1)
+    else:
+        pixels = to_numpy(views.project(points_ras))
+    inside = np.minimum(pixels + 0.5, np.array(views.shape) - 0.5 - pixels).min(-1)
+    return np.where(np.isnan(inside), -np.inf, inside)
+
+
+def _has_matrices(views):
+    return isinstance(views.surface, Flat) and views.source is not None
+
+
+def _homogeneous(views, points_ras):
+    """(col w, row w, w) [N, P] each, by the projection matrices: 10 times as fast as solving for each ray."""
+    matrices = to_numpy(views.projection_matrices())
+    return np.moveaxis(matrices[..., :3] @ np.asarray(points_ras, np.float64).T + matrices[..., 3:], 1, 0)
+
+
+def _on_flat(views, points_ras):
+    """Inside all four edges and before the source, without a division."""
+    col, row, w = _homogeneous(views, points_ras)
     inside = w > 0
-    for value, count in ((col, shape[1]), (row, shape[0])):
+    for value, count in ((col, views.shape[1]), (row, views.shape[0])):
         inside &= (value >= -0.5 * w) & (value < (count - 0.5) * w)
     return inside
 

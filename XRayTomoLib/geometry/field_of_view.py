@@ -9,29 +9,13 @@ looked at in sectors.
 import numpy as np
 
 from .arrays import norm, to_numpy, unit
-from .detectors import Flat
+from .coverage import margins
 from .rotation_axis import rotation_axis
 from .triangulation import nearest_points
 
 _STEP_RAD = np.radians(7.5)  # between the views that are looked at
 _FEWEST_VIEWS, _MOST_VIEWS = 48, 240
 _MOST_SECTORS = 18
-
-
-def view_margins(views, points_ras):
-    """How many pixels each view sees a point within its detector's edge: [N, P], negative outside, -inf behind the source."""
-    is_simple = isinstance(views.surface, Flat) and views.source is not None
-    pixels = _pixels_on_flat(views, points_ras) if is_simple else to_numpy(views.project(points_ras))
-    inside = np.minimum(pixels + 0.5, np.array(views.shape) - 0.5 - pixels).min(-1)
-    return np.where(np.isnan(inside), -np.inf, inside)
-
-
-def _pixels_on_flat(views, points_ras):
-    """As Views.project, without solving for each ray: (col w, row w, w) = M (x, 1), NaN behind the source."""
-    matrices = to_numpy(views.projection_matrices())
-    along = matrices[..., :3] @ points_ras.T + matrices[..., 3:]
-    depth = np.where(along[:, 2] > 0, along[:, 2], np.nan)
-    return np.stack([along[:, 1] / depth, along[:, 0] / depth], -1)
 
 
 def field_of_view(views, points_ras):
@@ -41,13 +25,13 @@ def field_of_view(views, points_ras):
     wanted = int(np.clip(abs(turned).sum() / _STEP_RAD, _FEWEST_VIEWS, _MOST_VIEWS))
     views = views[np.unique(np.linspace(0, len(views) - 1, min(len(views), wanted)).astype(int))]
     points = np.asarray(points_ras, np.float64)
-    margins = view_margins(views, points)
+    within = margins(views, points)
     if axis is None:
-        return margins.min(0)
+        return within.min(0)
     sectors = _sectors(views, points, axis[1])
     result = np.full(len(points), np.inf)
     for sector in range(sectors.max() + 1):
-        result = np.minimum(result, np.where(sectors == sector, margins, -np.inf).max(0))
+        result = np.minimum(result, np.where(sectors == sector, within, -np.inf).max(0))
     return result
 
 

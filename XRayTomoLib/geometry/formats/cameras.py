@@ -10,8 +10,7 @@ from ..arrays import cross, norm, to_numpy, unit
 from ..detectors import Flat
 from ..views import Views
 from . import FormatError
-from .fields import finite
-from .hints import shape_hint
+from .hints import lengths_hint, shape_hint
 
 
 def views_from_rays(where, source, first, per_col, per_row, shape, sdd_mm=None, pitch_mm=None, times=None, weights=None):
@@ -28,22 +27,15 @@ def views_from_rays(where, source, first, per_col, per_row, shape, sdd_mm=None, 
     if not (height > 0).all():
         raise FormatError(f"{where}: view {int(np.argmin(height))}: its rays do not leave the source towards a detector")
     if pitch_mm is None:
-        length, per_length = _lengths(where, "sdd_mm", sdd_mm, (1, len(source))), height
+        length, per_length = lengths_hint(where, "sdd_mm", sdd_mm, (1, len(source))), height
     else:
-        length, per_length = _lengths(where, "pitch_mm", pitch_mm, (1, 2)), norm(per_col)
+        length, per_length = lengths_hint(where, "pitch_mm", pitch_mm, (1, 2)), norm(per_col)
         implied = norm(per_row) / norm(per_col) * length[0]
         if abs(length[-1] / implied - 1).max() > 0.01 and len(length) == 2:
             raise FormatError(f"{where}: pitch_mm = {pitch_mm} does not fit the rays; with that column pitch rows are {implied[0]:.5g} mm apart")
         length = length[:1]
     scale = (length / per_length)[:, None]
     return Views(source, None, source + scale * first, scale * per_col, scale * per_row, shape, times=times, weights=weights)
-
-
-def _lengths(where, name, value, counts):
-    length = finite(f"{where}: '{name}'", value).reshape(-1)
-    if len(length) not in counts or not (length > 0).all():
-        raise FormatError(f"{where}: {name} = {str(value)[:60]}; expected lengths above 0 mm, {' or '.join(map(str, counts))} of them")
-    return length
 
 
 def require_flat_cone(views, title):

@@ -15,7 +15,15 @@ def shape_hint(where, shape):
 
 def pitch_hint(where, pitch_mm):
     """(column pitch, row pitch) in mm from the hint `pitch_mm`, one number or two."""
-    pitch = np.atleast_1d(finite(f"{where}: 'pitch_mm'", () if pitch_mm is None else pitch_mm))
-    if pitch.shape not in ((1,), (2,)) or not (pitch > 0).all():
-        raise FormatError(f"{where}: the file does not hold the pixel pitch; give 'pitch_mm', one number above 0 or (column, row), not {pitch_mm}")
+    if pitch_mm is None:
+        raise FormatError(f"{where}: the file does not hold the pixel pitch; give 'pitch_mm', one number or (column, row)")
+    pitch = lengths_hint(where, "pitch_mm", pitch_mm, (1, 2))
     return float(pitch[0]), float(pitch[-1])
+
+
+def lengths_hint(where, name, value, counts):
+    """Lengths in mm, as many as one of `counts`, from the hint `name`."""
+    lengths = np.ravel(finite(f"{where}: '{name}'", value))
+    if len(lengths) not in counts or not (lengths > 0).all():
+        raise FormatError(f"{where}: '{name}' = {str(value)[:60]}; expected lengths above 0 mm, {' or '.join(map(str, counts))} of them")
+    return lengths
