@@ -179,11 +179,12 @@ def cpu_kernels(real, coded, method):
     key = (real, coded, method)
     if key not in _loaded:
         folder = variant_folder(f"cpu-{real}-{'coded' if coded else 'number'}-{method}")
-        given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), **lane_given(),
+        inner = {"no_cpython_wrapper": True}        # called by kernels alone, not from Python
+        given = {"device": cpu_decorator(**inner), "vector": cpu_decorator(pipeline_class=no_overlap(), **inner), **lane_given(),
                  "real": getattr(np, real), "coded": coded}
         rays = load_files(folder, (*PER_RAY, "corners", "cpu_tiles", "cpu_adjoint"), given)
         chosen = {"tile": rays[f"{method}_tile"], "tile_grad": rays[f"{method}_tile_grad"], "tile_adjoint": rays.get(f"{method}_tile_adjoint")}
-        _loaded[key] = load_files(folder, ("cpu_drivers",), {**rays, **chosen})
+        _loaded[key] = load_files(folder, ("cpu_drivers",), {**rays, **chosen, "device": cpu_decorator()})
     return _loaded[key]
 
 

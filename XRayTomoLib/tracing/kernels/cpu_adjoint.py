@@ -117,7 +117,7 @@ def joseph_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, w
     for m in range(3):
         ka, hi = tile_planes(m, n, whole)
         while ka < hi:
-            kb = min((ka // RUN + 1) * RUN, hi)
+            kb = i32(min((ka // RUN + 1) * RUN, hi))
             b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
             if b1 >= b0:
                 spread_window(o, m, nx, ny, layers, ka, kb, b0, b1, c0, c1, n, whole, part, window)

@@ -1,4 +1,4 @@
-"""CPU drivers of one method: `tile`, `tile_grad` and `tile_adjoint` are put in by targets.py."""
+"""CPU drivers of one method, which Python calls: `tile`, `tile_grad` and `tile_adjoint` are put in by targets.py."""
 
 @device
 def bundle_forward(v, table, nx, ny, nz, metric, step, occupancy, bundles, rows, cols, out, q0, q1, side, rays, values, whole, part, window):
@@ -94,3 +94,23 @@ def listed_adjoint(o, y, nx, ny, nz, z0, z1, metric, step, ends, side, rays, wei
     for first in range(0, len(y), side * side):
         n = fill_listed(ends, first, min(first + side * side, len(y)), rays)
         tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, y[first:first + n], whole, part, window)
+
+
+@device
+def mark_blocks(v, table, nx, ny, nz, blocks, b0, b1):
+    """blocks[kz, ky, kx] = 1 where a block of layers b0..b1 holds a voxel that is not zero."""
+    side = 1 << BLOCK
+    for kz in range(b0, b1):
+        for z in range(kz * side, min((kz + 1) * side, nz)):
+            for y in range(ny):
+                line = (z * ny + y) * nx
+                for x in range(nx):
+                    if fetch(v, table, line + x) != real(0):
+                        blocks[kz, y >> BLOCK, x >> BLOCK] = 1
+
+
+@device
+def maximum_spread(v, table, o, y, nx, ny, nz, rays, n):
+    """Adds each ray's weight y [n] to the voxels of its largest sample."""
+    for q in range(n):
+        maximum_subgradient(v, table, o, y[q], nx, ny, nz, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3], rays[q, 4], rays[q, 5])

@@ -220,7 +220,7 @@ def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
         for m in range(3):
             ka, hi = tile_planes(m, n, whole)
             while ka < hi:
-                kb = min((ka // RUN + 1) * RUN, hi)
+                kb = i32(min((ka // RUN + 1) * RUN, hi))
                 b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
                 if b1 >= b0 and not (len(occupancy) > 0 and window_is_air(occupancy, m, ox, oy, oz, ka, kb, b0, b1, c0, c1)):
                     to_k, to_c = copy_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
@@ -272,7 +272,7 @@ def joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window):
         ka, hi = tile_planes(m, n, whole)
         kc = real(0.5) * real(turn(m, nx, ny, nz)[0])
         while ka < hi:
-            kb = min((ka // RUN + 1) * RUN, hi)
+            kb = i32(min((ka // RUN + 1) * RUN, hi))
             b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
             if b1 >= b0:
                 to_k, to_c = copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
@@ -344,23 +344,3 @@ def maximum_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values,
         for q in range(n):
             values[channel, q] = maximum_pixel(v[channel], table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3],
                                                rays[q, 4], rays[q, 5])
-
-
-@device
-def mark_blocks(v, table, nx, ny, nz, blocks, b0, b1):
-    """blocks[kz, ky, kx] = 1 where a block of layers b0..b1 holds a voxel that is not zero."""
-    side = 1 << BLOCK
-    for kz in range(b0, b1):
-        for z in range(kz * side, min((kz + 1) * side, nz)):
-            for y in range(ny):
-                line = (z * ny + y) * nx
-                for x in range(nx):
-                    if fetch(v, table, line + x) != real(0):
-                        blocks[kz, y >> BLOCK, x >> BLOCK] = 1
-
-
-@device
-def maximum_spread(v, table, o, y, nx, ny, nz, rays, n):
-    """Adds each ray's weight y [n] to the voxels of its largest sample."""
-    for q in range(n):
-        maximum_subgradient(v, table, o, y[q], nx, ny, nz, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3], rays[q, 4], rays[q, 5])
