@@ -1,13 +1,16 @@
 """What the tests of every importer share: known points, the one check, equal views, random geometries, broken files."""
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from XRayTomoLib.geometry import GeometryError, Views, rotation_from_vector
+from XRayTomoLib.geometry import FreePixels, GeometryError, Views, rotation_from_vector
 from XRayTomoLib.geometry.check import check_geometry
+from XRayTomoLib.geometry.formats import FormatError, read_geometry, write_geometry
 
+NAMES = ("source", "direction", "origin", "u", "v", "times", "weights")
 POINTS = np.array([[0.0, 0, 0], [20, 0, 0], [0, 30, 0], [0, 0, 25], [-13, 7, -11], [5, -17, 9]])
 
 
@@ -19,16 +22,33 @@ def assert_points_land(views, project, points=POINTS, tolerance_px=1e-7):
     return found
 
 
+def assert_same(found, expected, atol=1e-9, names=NAMES, surface=True):
+    """Equal views to `atol`, 0 for bit by bit; a surface's fields too."""
+    assert found.shape == expected.shape
+    for name in names:
+        before, after = getattr(expected, name), getattr(found, name)
+        assert (before is None) == (after is None), name
+        if before is not None:
+            np.testing.assert_allclose(after, before, rtol=0, atol=atol, err_msg=name)
+    if not surface:
+        return
+    ours, theirs = found.surface.as_dict(), expected.surface.as_dict()
+    assert ours.keys() == theirs.keys()
+    assert ours.pop("kind") == theirs.pop("kind")
+    for name in (name for name in ours if ours[name] is not None):
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=0, atol=atol, err_msg=name)
+
+
 def assert_same_views(found, expected, tolerance=1e-9):
-    """Equal to `tolerance`, relative to the scene's size; times and weights too."""
-    assert (len(found), found.shape, type(found.surface)) == (len(expected), expected.shape, type(expected.surface))
-    scale = expected.sdd_scale()
-    for name in ("source", "direction", "origin", "u", "v", "times", "weights"):
-        a, b = getattr(found, name), getattr(expected, name)
-        assert (a is None) == (b is None), name
-        if a is not None:
-            size = 1.0 if name in ("direction", "times", "weights") else scale
-            np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=0, atol=tolerance * size, err_msg=name)
+    """Equal to `tolerance` of the scene's size; directions, times and weights to `tolerance` itself."""
+    assert len(found) == len(expected)
+    assert_same(found, expected, tolerance * expected.sdd_scale(), ("source", "origin", "u", "v"))
+    assert_same(found, expected, tolerance, ("direction", "times", "weights"), surface=False)
+
+
+def round_trip(path, views, format=None, writing=None, **hints):
+    write_geometry(path, views, format, **(writing or {}))
+    return read_geometry(path, format, **hints)
 
 
 def random_flat_cones(seed, count=3, sheared=False, handedness=None, square=False, one_camera=False):
@@ -53,6 +73,40 @@ def random_flat_cones(seed, count=3, sheared=False, handedness=None, square=Fals
     return Views(source=source, origin=origin, u=u, v=v, shape=shape)
 
 
+def rotation(rng):
+    """A random rotation matrix (QR of normal numbers, determinant +1)."""
+    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
+    q = q * np.sign(np.diag(r))
+    return q * np.sign(np.linalg.det(q))
+
+
+def radiographs(seed, count=4, shape=(5, 7), pitch=(0.7, 1.1), parallel=False, camera=False):
+    """Random flat views without shear, equal pitch, seen as a radiograph is displayed (or as a camera sees)."""
+    rng = np.random.default_rng(seed)
+    frames = np.stack([rotation(rng) for _ in range(count)])
+    across, down, normal = frames[:, 0], frames[:, 1], frames[:, 2]
+    towards = -normal if camera else normal
+    depth, sdd = rng.uniform(200, 600, (count, 1)), rng.uniform(700, 1500, (count, 1))
+    source = depth * towards + rng.uniform(-30, 30, (count, 1)) * across + rng.uniform(-30, 30, (count, 1)) * down
+    offsets = rng.uniform(-60, 60, (count, 2, 1))
+    origin = (depth - sdd) * towards + offsets[:, 0] * across + offsets[:, 1] * down
+    beam = {"direction": -towards} if parallel else {"source": source}
+    return Views(**beam, origin=origin, u=pitch[0] * across, v=pitch[1] * down, shape=shape)
+
+
+def sheared(seed, **given):
+    views = radiographs(seed, **given)
+    rng = np.random.default_rng(seed + 1)
+    n = len(views)
+    return replace(views, v=views.v * rng.uniform(0.6, 1.5, (n, 1)) + 0.3 * views.u, u=views.u * rng.uniform(0.5, 2, (n, 1)))
+
+
+def free_pixels(seed, count=2, shape=(2, 3)):
+    rng = np.random.default_rng(seed)
+    views = radiographs(seed, count, shape)
+    return replace(views, surface=FreePixels(rng.normal(0, 100, (count, *shape, 3)), rng.normal(0, 100, (count, *shape, 3))))
+
+
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -68,6 +122,24 @@ def assert_refused(read, path, *words):
     with pytest.raises(GeometryError) as error:
         read(path)
     assert_clear(error, path, *words)
+
+
+def refused(path, content, *words, format=None, **hints):
+    """Writes `content` and asserts that reading it is one sentence that begins with the file and has all `words`."""
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(FormatError) as caught:
+        read_geometry(path, format, **hints)
+    assert str(caught.value).startswith(str(path))
+    assert_clear(caught, path, *words)
+
+
+def survives(path, content, format, **hints):
+    """Reading any bytes ends with views or with a GeometryError."""
+    path.write_bytes(content)
+    try:
+        read_geometry(path, format, **hints)
+    except GeometryError:
+        pass
 
 
 def assert_damage_is_survived(read, path, seed=0, tries=60):
@@ -120,3 +192,14 @@ def _places(value, place=()):
     for name, inner in items:
         yield (*place, name)
         yield from _places(inner, (*place, name))
+
+
+@st.composite
+def damaged(draw, content):
+    """`content` with bytes changed, removed or put in."""
+    data = bytearray(content)
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, max(len(data) - 1, 0)))
+        end = at + draw(st.sampled_from([0, 1, 1, 3, 40, len(data)]))
+        data[at:end] = draw(st.one_of(st.binary(max_size=4), st.sampled_from([b"1e999", b"nan", b"-1", b"9999999999", b"null", b"[]", b"{}", b'""'])))
+    return bytes(data)

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from Unit.geometry.importer_kit import assert_same, damaged, radiographs, refused, round_trip, sheared, survives
 
 from XRayTomoLib.geometry import Cylindrical, GeometryError, Spherical
 from XRayTomoLib.geometry.formats import read_geometry, recognise_format, write_geometry
-
-from .cases import assert_same, damaged, radiographs, refused, round_trip, sheared, survives
 
 ROWS, COLS, DX, DY, SO, OD = 4, 6, 1.5, 2.0, 500.0, 300.0
 TURNS = np.array([0.0, 0.4, 2.1, -1.0])

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from Unit.geometry.importer_kit import assert_same, damaged, free_pixels, radiographs, refused, round_trip, sheared, survives
 
 from XRayTomoLib.geometry import GeometryError, Views, carm
 from XRayTomoLib.geometry.formats import read_geometry, recognise_format, write_geometry
 from XRayTomoLib.geometry.trajectories import Helix
-
-from .cases import assert_same, damaged, free_pixels, radiographs, refused, round_trip, sheared, survives
 
 PANEL = {"num_pixels": [6, 4], "pixel_size": [0.8, 1.5]}
 CONE = {"cil": "Cone3D", "source_position": [1, -500, 2], "detector_position": [3, 300, -1], "rotation_axis_position": [5, 6, 7],

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from Unit.geometry.importer_kit import assert_same, damaged, radiographs, refused, round_trip, sheared, survives
 
 from XRayTomoLib.geometry import Cylindrical, GeometryError, Spherical, Views
 from XRayTomoLib.geometry.formats import read_geometry, recognise_format, write_geometry
-
-from .cases import assert_same, damaged, radiographs, refused, round_trip, sheared, survives
 
 CONE = """# a cone beam
 geometry = cone

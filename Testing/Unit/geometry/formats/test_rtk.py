@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from Unit.geometry.importer_kit import assert_same, damaged, radiographs, refused, round_trip, sheared, survives
 
 from XRayTomoLib.geometry import Cylindrical, GeometryError
 from XRayTomoLib.geometry.formats import read_geometry, recognise_format, write_geometry
 from XRayTomoLib.geometry.formats.rtk import read
-
-from .cases import assert_same, damaged, radiographs, refused, round_trip, sheared, survives
 
 # Written by RTK 2.7.0 (itk-rtk 2.7.0.post1) for AddProjection(600, 1000, 30 | 60, 3, -4, 5, 7, 1, 2)
 RTK_WROTE = """<?xml version="1.0"?>

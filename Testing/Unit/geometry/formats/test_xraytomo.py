@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from Unit.geometry.importer_kit import assert_same, damaged, free_pixels, radiographs, refused, round_trip, sheared, survives
 
 from XRayTomoLib.geometry import Cylindrical, Spherical, Views, carm
 from XRayTomoLib.geometry.detectors import Panels, Polar
@@ -14,8 +15,6 @@ from XRayTomoLib.geometry.detectors.base import KINDS
 from XRayTomoLib.geometry.formats import recognise_format
 from XRayTomoLib.geometry.formats.xraytomo import FormatError, text_from_views, views_from_text
 from XRayTomoLib.resources import resource_path
-
-from .cases import assert_same, damaged, free_pixels, radiographs, refused, round_trip, sheared, survives
 
 SCHEMA = json.loads(resource_path("Schemas/xraytomo-geometry.schema.json").read_text(encoding="utf-8"))
 THIRD = 1 / 3
