@@ -103,14 +103,13 @@ def gather_ray_gradient(sensitivity, weights, listed):
 
     sensitivity [channels, ..., 6]; in a bundle start = b0 + c b1 + r b2, end = b3 + c b4 + r b5.
     """
-    weighted = (sensitivity * weights[..., None]).sum(0)
     if listed:
-        return weighted.reshape(-1, 2, 3).double()
-    n, rows, cols, _ = weighted.shape
-    r = torch.arange(rows, dtype=torch.float64, device=weighted.device)
-    c = torch.arange(cols, dtype=torch.float64, device=weighted.device)
-    over_cols, over_rows = weighted.sum(2).double(), weighted.sum(1).double()
-    plain, by_c, by_r = over_cols.sum(1), torch.einsum("ncd,c->nd", over_rows, c), torch.einsum("nrd,r->nd", over_cols, r)
+        return (sensitivity * weights[..., None]).sum(0).reshape(-1, 2, 3).double()
+    rows, cols = weights.shape[-2:]
+    r = torch.arange(rows, dtype=torch.float64, device=weights.device)
+    c = torch.arange(cols, dtype=weights.dtype, device=weights.device)
+    per_row = (torch.stack([weights, c * weights], -2) @ sensitivity).sum(0).double()          # [N, rows, 2, 6]
+    plain, by_c, by_r = per_row[:, :, 0].sum(1), per_row[:, :, 1].sum(1), torch.einsum("nrd,r->nd", per_row[:, :, 0], r)
     return torch.stack([plain[:, :3], by_c[:, :3], by_r[:, :3], plain[:, 3:], by_c[:, 3:], by_r[:, 3:]], 1)
 
 
