@@ -18,6 +18,7 @@ class CGLS(Iterative):
     """Conjugate gradients for min |W^1/2 (A x - p)|^2 + tikhonov^2 |x|^2 (A. Bjorck, Numerical Methods for Least Squares Problems,
     1996, algorithm 7.4.1; damped as in 7.4.2). Weighted least squares where the problem has weights. Fewer iterations smooth more."""
     TITLE = "CGLS"
+    iterations: int = option(10, "Iterations", "number of iterations; more fit the noise", minimum=1, maximum=1000000)
     tikhonov: float = option(0.0, "Tikhonov", "damping of large values, in the operator's unit (mm); 0: none", 0.0)
 
     def begin(self, problem, constants):
@@ -50,6 +51,7 @@ class LSQR(Iterative):
     """The same minimum by Golub-Kahan bidiagonalisation (C. Paige, M. Saunders, ACM Trans. Math. Softw. 8, 1982): steadier than CGLS
     when the operator is ill-conditioned. Warm starts solve for the difference."""
     TITLE = "LSQR"
+    iterations: int = option(10, "Iterations", "number of iterations; more fit the noise", minimum=1, maximum=1000000)
     damp: float = option(0.0, "Damping", "Tikhonov damping, in the operator's unit (mm); 0: none", 0.0)
 
     def prepare(self, problem):

@@ -17,7 +17,7 @@ class ASDPOCS(OSSART):
     TITLE = "ASD-POCS (TV)"
     iterations: int = option(20, "Iterations", "number of times all views take their turn", minimum=1, maximum=1000000)
     tv_steps: int = option(20, "TV steps", "descents after each pass", 1, 1000)
-    tv_share: float = option(0.02, "TV share", "length of a descent, as a share of the first pass's change", 0.0, 1.0)
+    tv_share: float = option(0.002, "TV share", "length of a descent, as a share of the first pass's change", 0.0, 1.0)
     tv_fall: float = option(0.95, "TV fall", "factor on the share where descent must be damped", 0.01, 1.0)
     largest_ratio: float = option(0.95, "Largest ratio", "of the descents' change to the pass's, above which descent is damped", 0.0, 10.0)
 
