@@ -38,12 +38,14 @@ def read(path, world="RAS"):
     if world not in RAS_FROM:
         raise FormatError(f"{path}: world = {world!r}; expected RAS or LPS")
     shape = document.count("sensor_height"), document.count("sensor_width")
-    if "extrinsic" in document:
+    if "extrinsic" in document or "intrinsic" in document:
         k, camera_from_world = _stack(document, "intrinsic", 3), _stack(document, "extrinsic", 4)
-        sdd, pitch = document.get("source_to_detector_distance", None), document.number("pixel_size", None, positive=True)
+        sdd, pitch = document.per_view("source_to_detector_distance", 1, None), document.number("pixel_size", None, positive=True)
         pitch = pitch if sdd is None else None
     else:
         simple = "device_from_camera3d" in document
+        if not simple and "alpha" not in document:
+            raise FormatError(f"{path}: neither 'alpha' (a MobileCArm) nor 'device_from_camera3d' nor 'extrinsic' says where the camera is")
         sdd = document.number("source_to_detector_distance", *[] if simple else [C_ARM["source_to_detector_distance"]], positive=True)
         pixel, pitch = document.number("pixel_size", *[] if simple else [C_ARM["pixel_size"]], positive=True), None
         k = np.array([[[sdd / pixel, 0, shape[1] / 2], [0, sdd / pixel, shape[0] / 2], [0, 0, 1]]])

@@ -38,8 +38,9 @@ def read_text(path):
 
 def read_json(path):
     """The value in a JSON file."""
+    text = read_text(path)
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path}: not complete, valid JSON ({error})") from error
 

