@@ -204,6 +204,28 @@ def test_cancel_moves_nothing(section):
     assert section.volume.GetParentTransformNode() is None and not section.job.running
 
 
+def test_pause_holds_the_work_and_a_closed_scene_ends_it(section):
+    driving.click(section.ui.registerButton)
+    driving.click(section.ui.pauseRegistrationButton)
+    driving.wait_until(lambda: section.ui.registrationStatusLabel.text == "paused", 100)
+    assert section.ui.pauseRegistrationButton.text == "Continue"
+    slicer.mrmlScene.Clear(0)
+    driving.process()
+    assert not section.job.running and section.ui.pauseRegistrationButton.text == "Pause" and section.ui.xrayTable.rowCount == 0
+
+
+def test_xrays_that_contradict_each_other_are_refused_after_the_run_and_the_object_goes_back(section):
+    wrong = section.panel.logic.createGeometry(primaryDeg=60, isocentreRas=(0, 0, 0), **DETECTOR)
+    xrays.set_geometry(section.xrays[1], wrong)
+    driving.type_text(section.form.control("search_count"), "16")
+    moved = []
+    section.volume.AddObserver(slicer.vtkMRMLTransformableNode.TransformModifiedEvent, lambda *_: moved.append(1))
+    driving.click(section.ui.registerButton)
+    finish(section)
+    assert "contradict" in section.ui.registrationMessageLabel.text and moved
+    assert section.volume.GetParentTransformNode() is None
+
+
 def test_what_is_wrong_is_said_and_nothing_moves(section):
     slicer.util.arrayFromVolume(section.xrays[0])[:] = 1.0
     driving.click(section.ui.registerButton)

@@ -7,7 +7,7 @@ import vtk
 
 import XRayTomo
 from XRayTomoLib.geometry import pose_about, transform_points
-from XRayTomoLib.mrml import xrays
+from XRayTomoLib.mrml import convergence, moved_nodes, registration_job, xrays
 from XRayTomoLib.mrml.geometry_node import views_from_node
 from XRayTomoLib.mrml.moving_object import moving_object
 from XRayTomoLib.mrml.registration_evaluation import rows_of
@@ -85,6 +85,10 @@ def test_the_volume_is_registered_and_evaluated(logic, scene):
     node, result = logic.register(scene.volume, scene.xrays, **QUICK)
     assert error_mm(scene.volume) < 0.5 and scene.volume.GetParentTransformNode() is node
     assert result.scores.min() > 0.98 and (result.scores > result.scores_start + 0.05).all()
+    matrices = registration_job.matrices_of_run(node)
+    np.testing.assert_array_equal(matrices[0], np.eye(4))
+    np.testing.assert_allclose(matrices[-1], world_from_local(scene.volume), atol=1e-9)
+    assert convergence.table_of(node).GetNumberOfRows() == len(matrices) > 5
     table = logic.evaluateRegistration(scene.volume, scene.xrays, scene.truth)
     assert known(table)["mTRE"] == pytest.approx(error_mm(scene.volume), abs=0.3) and known(table)["mRPE"] <= known(table)["mTRE"]
 
@@ -99,6 +103,18 @@ def test_landmarks_give_the_start_and_their_distances(logic, scene):
     np.testing.assert_allclose(transform_points(result.start, POINTS), transform_points(MOVED, POINTS), atol=0.05)
     after = known(logic.evaluateRegistration(scene.volume, scene.xrays, scene.truth, landmarks, marks))
     assert after["landmarks, all X-rays"] < 0.2 and after[f"landmarks, {scene.xrays[1].GetName()}"] < 0.2 and after["mTRE"] < 0.5
+
+
+def test_points_placed_on_a_moved_object_go_along_and_back(scene):
+    node = moved_nodes.move([scene.volume], MOVED)
+    points = fiducials("Landmarks", transform_points(MOVED, POINTS))
+    further = pose_about((0.1, 0, 0), (0, 5.0, 0), (0, 0, 0))
+    moved_nodes.move(moved_nodes.together(scene.volume, [points, None]), further @ MOVED, node)
+    places = [points.GetNthControlPointPositionWorld(n) for n in range(4)]
+    np.testing.assert_allclose(places, transform_points(further @ MOVED, POINTS), atol=1e-9)
+    moved_nodes.revert(node)
+    np.testing.assert_allclose([points.GetNthControlPointPositionWorld(n) for n in range(4)], POINTS, atol=1e-9)
+    assert scene.volume.GetParentTransformNode() is None
 
 
 def constant(scene):
@@ -190,6 +206,18 @@ def test_a_segment_is_cut_out_of_the_volume_and_moves_alone(scene):
     np.testing.assert_allclose(again.grid.centre_ras, transform_points(MOVED, moving.grid.centre_ras))
     with pytest.raises(ValueError, match=r"no segment 'nail'.*Bone"):
         moving_object(scene.volume, AttenuationModel(), node, "nail")
+
+
+def test_a_segment_is_registered_by_its_footprint_and_the_volume_stays(logic, scene):
+    """A bone among others: the X-rays show the whole body."""
+    mask = slicer.util.arrayFromVolume(scene.volume) > 500
+    mask[:, :, :20] = False
+    node = segment(scene.volume, mask)
+    transform, _result = logic.register(scene.volume, scene.xrays, partNode=node, segment="bone", footprint_mm=6.0, search_shift_mm=12.0,
+                                        search_rotation_deg=8.0, search_count=64)
+    assert node.GetParentTransformNode() is transform and scene.volume.GetParentTransformNode() is None
+    table = logic.evaluateRegistration(scene.volume, scene.xrays, scene.truth, partNode=node, segment="bone")
+    assert known(table)["mTRE"] < 3.0
 
 
 def sphere(centre, radius):

@@ -5,20 +5,20 @@ import vtk
 
 TABLE_ROLE = "XRayTomo.Convergence"
 CHART_ROLE = "XRayTomo.Chart"
-_COLUMNS = ("iteration", "residual", "seconds")
+_COLUMNS = {"iteration": vtk.vtkIntArray, "residual": vtk.vtkDoubleArray, "seconds": vtk.vtkDoubleArray}
 
 
-def show_convergence(rows, name, table=None, titles=_COLUMNS):
+def show_convergence(rows, name, table=None):
     """A table node of rows (iteration, residual) or (iteration, residual, seconds) with a chart node.
 
-    `table` is filled when it is given and still there. titles: of all columns, where there are others after the residual.
+    `table` is filled when it is given and still there.
     """
     if table is None or not slicer.mrmlScene.IsNodePresent(table):
         table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", slicer.mrmlScene.GenerateUniqueName(f"{name} convergence"))
         add_chart(table, "iteration", {"residual": "relative residual"})
     columns = []
-    for title, values in zip(titles, zip(*rows, strict=True), strict=False):
-        columns.append(vtk.vtkIntArray() if title == titles[0] else vtk.vtkDoubleArray())
+    for (title, make), values in zip(_COLUMNS.items(), zip(*rows, strict=True), strict=False):
+        columns.append(make())
         columns[-1].SetName(title)
         for value in values:
             columns[-1].InsertNextValue(value)
@@ -34,9 +34,9 @@ def table_of(node):
     return node.GetNodeReference(TABLE_ROLE) if node is not None else None
 
 
-def show_convergence_of(node, rows, titles=_COLUMNS):
+def show_convergence_of(node, rows):
     """The convergence of a result node, in the table that it refers to."""
-    table = show_convergence(rows, node.GetName(), table_of(node), titles)
+    table = show_convergence(rows, node.GetName(), table_of(node))
     if table is not table_of(node):
         node.SetNodeReferenceID(TABLE_ROLE, table.GetID())
 

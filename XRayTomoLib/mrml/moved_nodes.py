@@ -7,6 +7,7 @@ import slicer
 import vtk
 
 from .acquisition import put_into_folder
+from .landmarks import hang_points_below
 from .transforms import array_from_matrix, matrix_from_array, world_from_local
 
 BEFORE_ROLE = "XRayTomo.TransformBefore"
@@ -35,8 +36,21 @@ def move(nodes, world_matrix, transform=None):
 
 
 def together(node, companions):
-    """A node and those of its companions (None: left out) that share its place."""
-    return [node, *(other for other in companions if other is not None and other.GetParentTransformNode() is node.GetParentTransformNode())]
+    """A node and its companions, point lists on it (None: left out), that move with it.
+
+    Points that were placed on a node which had been moved already hang below the same transform from now on, where they lie, and are taken
+    back with it.
+    """
+    above, found = node.GetParentTransformNode(), [node]
+    for other in companions:
+        if other is not None and above is not None and other.GetParentTransformNode() is None:
+            hang_points_below(other, above)
+            if node.GetAttribute(MOVED_ATTRIBUTE):
+                other.SetAttribute(MOVED_ATTRIBUTE, "1")
+                other.SetNodeReferenceID(BEFORE_ROLE, node.GetNodeReferenceID(BEFORE_ROLE))
+        if other is not None and other.GetParentTransformNode() is above:
+            found.append(other)
+    return found
 
 
 def move_by_hand(transform, centre_ras, on):

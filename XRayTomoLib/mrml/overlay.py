@@ -5,7 +5,6 @@ import slicer
 
 from ..workflows.overlay import movie_steps, overlay_picture
 from .acquisition import put_into_folder
-from .convergence import table_of
 from .live import Request, VolumeData
 from .registration_job import matrices_of_run
 from .transforms import matrix_from_array, world_from_local
@@ -62,10 +61,10 @@ def movie_of_run(folder, transform, moving, xray_node, options):
 
     Reads the nodes now and touches none later.
     """
-    table = table_of(transform)
-    if table is None or table.GetNumberOfRows() == 0:
+    matrices = matrices_of_run(transform)
+    if not len(matrices):
         raise VolumeError("There is no run to show: register first.")
-    poses = matrices_of_run(table) @ np.linalg.inv(world_from_local(moving.node))
+    poses = matrices @ np.linalg.inv(world_from_local(moving.node))
     stored = stored_xray(xray_node)
     return _movie(folder, moving, stored, poses, options)
 

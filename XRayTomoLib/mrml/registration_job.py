@@ -11,14 +11,14 @@ from ..jobs import provenance, run
 from . import moved_nodes, shapes
 from .acquisition import put_into_folder
 from .choices import StartFrom
-from .convergence import show_convergence_of, table_of
+from .convergence import show_convergence_of
 from .registration_start import start_options, start_pose
 from .transforms import matrix_from_array, world_from_local
 from .volumes import PROVENANCE_ATTRIBUTE, VOLUME_ROLE, VolumeError
 from .xrays import stored_xray
 
 PAUSE_SECONDS = 0.05
-MATRIX_COLUMNS = tuple(f"m{row}{col}" for row in range(3) for col in range(4))
+RUN_ATTRIBUTE = "XRayTomo.Run"
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,23 +105,22 @@ class RegistrationJob:
         return transform, show_ellipsoid(result, ellipsoid)
 
     def _show_way(self, result, transform):
-        """The start and the steps of the run as the transform's table and chart, with the matrix to the world at each."""
+        """The start and the steps of the run as the transform's table and chart, and the matrix to the world at each, exactly."""
         steps = [(0, 1 - float(result.scores_start.mean()), result.start), *self.values]
-        rows = [(index, value, *(np.asarray(pose) @ self.start_matrix)[:3].ravel().tolist()) for index, value, pose in steps]
-        show_convergence_of(transform, rows, ("iteration", "residual", *MATRIX_COLUMNS))
+        show_convergence_of(transform, [(index, value) for index, value, _pose in steps])
+        matrices = [(np.asarray(pose) @ self.start_matrix).tolist() for _index, _value, pose in steps]
+        transform.SetAttribute(RUN_ATTRIBUTE, json.dumps(matrices))
 
 
-def matrices_of_run(table):
-    """Matrices [n, 4, 4] from the object's own frame to the world at every step of the run that a convergence table keeps."""
-    columns = [slicer.util.arrayFromTableColumn(table, name) for name in MATRIX_COLUMNS]
-    matrices = np.tile(np.eye(4), (table.GetNumberOfRows(), 1, 1))
-    matrices[:, :3] = np.stack(columns, -1).reshape(-1, 3, 4)
-    return matrices
+def matrices_of_run(transform):
+    """Matrices [n, 4, 4] from the object's own frame to the world at every step of the run that made a transform node; n = 0 for others."""
+    text = transform.GetAttribute(RUN_ATTRIBUTE) if transform is not None else None
+    return np.array(json.loads(text) if text else []).reshape(-1, 4, 4)
 
 
 def show_step(transform, index):
     """Takes what the transform node moved to the place where it was at a step of the run."""
-    matrix = np.linalg.inv(world_from_local(transform)) @ matrices_of_run(table_of(transform))[index]
+    matrix = np.linalg.inv(world_from_local(transform)) @ matrices_of_run(transform)[index]
     transform.SetMatrixTransformToParent(matrix_from_array(matrix))
 
 

@@ -59,6 +59,7 @@ class RegisterSection(Section):
         self.result.stop()
         self.overlay.discard()
         self._work = None
+        self.ui.pauseRegistrationButton.setChecked(False)
         Section.disconnect(self)
 
     def cleanup(self):

@@ -32,8 +32,7 @@ class RegistrationResult:
     def update(self):
         p, ui, idle = self._section.parameters, self._section.ui, not self._section.job.running
         self.job.show()
-        table = convergence.table_of(p.registration)
-        steps = table.GetNumberOfRows() if table is not None else 0
+        steps = len(registration_job.matrices_of_run(p.registration))
         self._isQuiet = True
         try:
             if ui.movieFolderPath.currentPath != p.movieFolder:
@@ -44,7 +43,7 @@ class RegistrationResult:
         finally:
             self._isQuiet = False
         ui.replaySlider.enabled = idle and steps > 0
-        ui.convergencePlotButton.enabled = steps > 0
+        ui.convergencePlotButton.enabled = convergence.table_of(p.registration) is not None
         ui.movieButton.enabled = idle and steps > 0 and bool(p.movieFolder) and self._section.table.selected is not None and not self.job.running
         ui.evaluateButton.enabled = idle and (p.inputVolume is not None or p.movingPart is not None)
         self._showTable()
@@ -54,7 +53,7 @@ class RegistrationResult:
         self._evaluate(optional=True)
         ui = self._section.ui
         self._isQuiet = True
-        ui.replaySlider.setMaximum(convergence.table_of(self._section.parameters.registration).GetNumberOfRows() - 1)
+        ui.replaySlider.setMaximum(len(registration_job.matrices_of_run(self._section.parameters.registration)) - 1)
         ui.replaySlider.setValue(ui.replaySlider.maximum)
         self._isQuiet = False
 
