@@ -17,7 +17,7 @@ class OSEM(Iterative):
     """x <- x / (A_s^T w) * A_s^T (w p / (A_s x)), subset by subset (H. Hudson, R. Larkin, IEEE Trans. Med. Imaging 13, 1994); with one
     subset MLEM (L. Shepp, Y. Vardi, IEEE Trans. Med. Imaging 1, 1982). Keeps x >= 0; needs p >= 0."""
     TITLE = "OSEM"
-    iterations: int = option(10, "Iterations", "number of times all views take their turn", minimum=1, maximum=1000000)
+    iterations: int = option(2, "Iterations", "number of times all views take their turn; more fit the noise", minimum=1, maximum=1000000)
     subsets: int = option(10, "Subsets", "number of subsets of the views", 1, 100000)
     order: str = option("angular distance", "Order", "order of the subsets", choices=ORDERS)
 
@@ -54,7 +54,7 @@ class OSEM(Iterative):
 class MLEM(OSEM):
     """OSEM with one subset (L. Shepp, Y. Vardi, IEEE Trans. Med. Imaging 1, 1982): the likelihood of Poisson data never falls."""
     TITLE = "MLEM"
-    iterations: int = option(50, "Iterations", "number of iterations", minimum=1, maximum=1000000)
+    iterations: int = option(20, "Iterations", "number of iterations; more fit the noise", minimum=1, maximum=1000000)
     subsets: int = option(1, "Subsets", "one", 1, 1)
 
 
