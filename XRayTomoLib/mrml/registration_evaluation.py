@@ -11,7 +11,7 @@ from .landmarks import points_ras
 from .registration_start import marked_pixels
 from .transforms import world_from_local
 from .volumes import PROVENANCE_ATTRIBUTE, VolumeError
-from .xrays import image_and_views
+from .xrays import view_of
 
 COLUMNS = ("quantity", "value", "unit")
 
@@ -26,7 +26,7 @@ def evaluation_rows(moving, xray_nodes, truth_node=None, landmarks_node=None, po
 
     if truth_node is None and (landmarks_node is None or points_node is None):
         raise VolumeError("Nothing is known to compare with: select the true transform, or landmarks on the object and on the X-rays.")
-    names, views = [node.GetName() for node in xray_nodes], [image_and_views(node)[1] for node in xray_nodes]
+    names, views = [node.GetName() for node in xray_nodes], [view_of(node) for node in xray_nodes]
     points, labels = points_ras(landmarks_node) if landmarks_node is not None else (None, [])
     points = points if len(labels) else None
     pixels = marked_pixels(points_node, labels, names, views) if points is not None and points_node is not None else None

@@ -78,7 +78,7 @@ def add_xray(p, node, view_index=0):
     elif node.GetAttribute(stack.PROJECTION_ATTRIBUTE):
         node = _still(node, _image(node), views_of(_geometry(node))[int(p.viewIndex)], f"view {p.viewIndex}")
     elif node.GetAttribute(RADIOGRAPH_ATTRIBUTE) and node is p.radiograph:
-        node = _still(node, *image_and_views(node), "still")
+        node = _still(node, *image_and_view(node), "still")
     _image(node)
     if node not in xrays_of(p):
         p.parameterNode.AddNodeReferenceID(ROLE, node.GetID())
@@ -106,21 +106,27 @@ def set_geometry(node, geometry_node, view_index=0):
     node.SetIJKToRASMatrix(matrix_from_array(local))
 
 
-def image_and_views(node):
-    """(image [row, col], its one view) of an X-ray's volume node. Raises VolumeError."""
+def view_of(node):
+    """The one view of an X-ray's volume node, as large as its image. Raises VolumeError."""
     geometry = _geometry(node)
     image, views = _image(node), views_from_node(geometry)
     if len(views) != 1 or image.shape != views.shape:
         raise VolumeError(f"The X-ray '{node.GetName()}' has {image.shape[0]} x {image.shape[1]} pixels, its geometry '{geometry.GetName()}' "
                           f"{len(views)} views of {views.shape[0]} x {views.shape[1]}: one image and one view of the same size are needed.")
-    return np.array(image, np.float32), views
+    return views
+
+
+def image_and_view(node):
+    """(copy of the image [row, col], its one view) of an X-ray's volume node. Raises VolumeError."""
+    views = view_of(node)
+    return np.array(_image(node), np.float32), views
 
 
 def stored_xray(node, preparation=None):
     """The StoredXRay of a node. preparation: values in place of those noted on the node."""
     values = preparation_of(node) if preparation is None else dict(preparation)
     sides = {name: _side(node, name) for name in SIDE_ROLES if node.GetNodeReference(SIDE_ROLES[name]) is not None}
-    return StoredXRay(*image_and_views(node), node.GetName(), values, sides)
+    return StoredXRay(*image_and_view(node), node.GetName(), values, sides)
 
 
 def preparation_of(node):
@@ -137,7 +143,7 @@ def set_preparation(node, values):
 def describe_xray(node):
     """(sentence on where the X-ray was taken from, what is wrong with it or "")."""
     try:
-        views = image_and_views(node)[1]
+        views = view_of(node)
     except ValueError as error:
         return "", str(error)
     return ", ".join(view_words(views)), ""

@@ -222,7 +222,7 @@ class RegisterSection(Section):
 
     def _namesAndViews(self):
         nodes = xrays.used_xrays_of(self.parameters)
-        return [node.GetName() for node in nodes], [xrays.image_and_views(node)[1] for node in nodes]
+        return [node.GetName() for node in nodes], [xrays.view_of(node) for node in nodes]
 
     def _nameMarks(self):
         """New marks get the label of a landmark and the name of the X-ray on which they were made; returns what is wrong."""

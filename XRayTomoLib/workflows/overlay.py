@@ -10,7 +10,8 @@ from ..jobs import Step
 from ..options import option
 
 XRAY, RADIOGRAPH, BLEND, CHECKERBOARD, EDGES, DIFFERENCE = "X-ray", "radiograph", "blend", "checkerboard", "edges", "difference"
-GREEN, MAGENTA, YELLOW = np.array([0.0, 1, 0]), np.array([1.0, 0, 1]), np.array([1.0, 0.85, 0])    # the first two sum to white
+YELLOW = np.array([1, 0.85, 0], np.float32)
+SAMPLES = 65536         # pixels from which the grey levels of a picture are taken
 EDGE_LENGTH = 12        # edges are at most so long, in sides of a square as large as what the radiograph shows
 EDGE_BLUR_PX = 1.5
 FRAMES = "frame-*.png"
@@ -31,15 +32,17 @@ class OverlayOptions:
 def overlay_picture(xray, radiograph, options=None):
     """Colours [rows, cols, 3] (uint8) of a registration.XRay and a radiograph [rows, cols] of its view; pixels that do not count are dark."""
     options, mask = options or OverlayOptions(), np.asarray(xray.mask)
-    fixed, moving = (levels(np.asarray(image, float), mask) for image in (xray.image, radiograph))
+    fixed, moving = (levels(np.asarray(image, np.float32), mask) for image in (xray.image, radiograph))
     picture = _MAKERS[options.mode](fixed, moving, mask, options)
-    picture = picture[..., None] * np.ones(3) if picture.ndim == 2 else picture
-    return np.rint(255 * np.clip(np.where(mask[..., None], picture, NOT_COUNTED * picture), 0, 1)).astype(np.uint8)
+    picture = np.repeat(picture[..., None], 3, 2) if picture.ndim == 2 else picture
+    brightness = np.where(mask, np.float32(255), np.float32(255 * NOT_COUNTED))[..., None]
+    return (np.clip(picture, 0, 1) * brightness + np.float32(0.5)).astype(np.uint8)
 
 
 def levels(image, mask):
     """The image in 0..1, from the first to the last percent of the pixels of `mask`."""
-    low, high = np.percentile(image[mask], [1, 99])
+    counted = image[mask]
+    low, high = np.percentile(counted[:: 1 + len(counted) // SAMPLES], [1, 99]).astype(image.dtype)
     return np.clip((image - low) / max(high - low, 1e-12), 0, 1)
 
 
@@ -65,8 +68,9 @@ def edges(image):
 
 
 def _blend(fixed, moving, mask, options):
-    weights = np.minimum(2 * np.array([1 - options.share, options.share]), 1)
-    return weights[0] * fixed[..., None] * GREEN + weights[1] * moving[..., None] * MAGENTA
+    """The X-ray in green, the radiograph in magenta, which sum to grey."""
+    own, other = (min(2 * share, 1) for share in (1 - options.share, options.share))
+    return np.stack([other * moving, own * fixed, other * moving], -1)
 
 
 def _edges(fixed, moving, mask, options):
