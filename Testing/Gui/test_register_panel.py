@@ -152,6 +152,9 @@ def test_landmarks_give_the_start_and_move_along(section):
     assert error_mm(section.volume) < 0.05 and "px rms" in ui.registrationStatusLabel.text
     landmarks = np.array([p.landmarks.GetNthControlPointPositionWorld(n) for n in range(4)])
     np.testing.assert_allclose(landmarks, transform_points(MOVED, POINTS), atol=0.1)
+    finish(section)
+    marked = [p.xrayPoints.GetNthControlPointPositionWorld(4 + n) for n in range(4)]
+    np.testing.assert_allclose([p.overlayLandmarks.GetNthControlPointPositionWorld(n) for n in range(4)], marked, atol=0.1)
     ui.evaluationGroupBox.collapsed = False
     driving.click(ui.evaluateButton)
     assert float(rows_of(p.evaluation)[0][1]) < 0.05 and rows_of(p.evaluation)[0][0] == "landmarks, all X-rays"

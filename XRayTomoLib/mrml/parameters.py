@@ -119,6 +119,7 @@ class XRayTomoParameterNode:
     overlay: slicer.vtkMRMLVectorVolumeNode
     overlayXray: slicer.vtkMRMLScalarVolumeNode
     overlaySlice: slicer.vtkMRMLSliceNode
+    overlayLandmarks: slicer.vtkMRMLMarkupsFiducialNode
     movieFolder: str = ""
     trueTransform: slicer.vtkMRMLLinearTransformNode
     evaluation: slicer.vtkMRMLTableNode

@@ -4,6 +4,7 @@ from slicer.i18n import tr as _
 
 from ..jobs import LatestWorker
 from ..mrml import live, overlay, xrays
+from ..mrml.landmarks import new_points_node, project_landmarks
 from ..mrml.slice_view import align_slice, release_slice
 from ..mrml.stored_options import instance_from_options, read_options, write_options
 from ..workflows.overlay import OverlayOptions
@@ -61,6 +62,7 @@ class OverlayFollower:
         if node is not None and p.overlaySlice is not None and dependencies.isPresent("torch"):
             try:
                 self._ask(self._section.movingObject(), node)
+                self._showLandmarks()
             except ValueError as error:
                 self._asked, problem = None, str(error)
         showProblem(self._section.ui.overlayStatusLabel, problem or self._failure)
@@ -115,6 +117,16 @@ class OverlayFollower:
         picture = overlay.picture_of(xray, self._frame.image, self.options)
         p.overlay = overlay.show_picture(p.overlay, picture, xray.views)
         align_slice(p.overlaySlice, p.overlay, xray.views)
+        self._showLandmarks()
+
+    def _showLandmarks(self):
+        """The landmarks of the object where it lies now, on the X-ray, beside those that were marked there."""
+        p = self._section.parameters
+        if p.landmarks is None or self._prepared is None:
+            return
+        if p.overlayLandmarks is None:
+            p.overlayLandmarks = new_points_node(_("{name} in the X-ray").format(name=p.landmarks.GetName()), (1.0, 0.6, 0.0), locked=True)
+        project_landmarks(p.landmarks, self._prepared[1].views, p.overlayLandmarks)
 
     def _updateSlice(self):
         """A slice view that no longer shows the overlay goes back to the volume; a new one shows it at once."""

@@ -257,7 +257,8 @@ class RegisterSection(Section):
         moved = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
         self.observe("moving", p.movingPart if p.movingPart is not None else p.inputVolume, moved, self.onMoved)
         for event in _POINT_EVENTS:
-            self.observe("marks" + event, p.xrayPoints, getattr(slicer.vtkMRMLMarkupsNode, event), self.onMarks)
+            for role in ("landmarks", "xrayPoints"):
+                self.observe(role + event, getattr(p, role), getattr(slicer.vtkMRMLMarkupsNode, event), self.onMarks)
 
     def _segments(self):
         """(identifier, name) of the segments of the part that moves."""
