@@ -134,6 +134,10 @@ def test_a_drawn_curve_is_the_way_of_the_source(logic):
     np.testing.assert_allclose(views.source[[0, -1]], [points[0], points[-1]], atol=1e-6)
     pixels = views.project(np.zeros((1, 3)))[:, 0]
     np.testing.assert_allclose(pixels, np.tile([9.5, 11.5], (31, 1)), atol=1e-6)
+    drawn = slicer.util.arrayFromMarkupsCurvePoints(curve(points), world=True)
+    share = np.linspace(0, len(drawn) - 1, 2000)
+    line = np.stack([np.interp(share, np.arange(len(drawn)), along) for along in drawn.T], -1)
+    assert np.linalg.norm(views.source[:, None] - line, axis=-1).min(1).max() < 5          # as it is seen; between chords of 130 mm
     closed = logic.createTrajectory("free", curveNode=curve(points, "vtkMRMLMarkupsClosedCurveNode"), count=4, **SMALL)
     ends = views_from_node(closed).source[[0, -1]]
     assert np.linalg.norm(ends[0] - ends[1]) > 100

@@ -45,6 +45,15 @@ def points_ras(node):
     return positions, [node.GetNthControlPointLabel(i) for i in defined]
 
 
+def drawn_points_ras(curve_node):
+    """Points [P, 3] along a markups curve as it is drawn, in world RAS: ten or so between two control points; a closed one's first is not
+    repeated."""
+    points = slicer.util.arrayFromMarkupsCurvePoints(curve_node, world=True).astype(np.float64)
+    steps = np.linalg.norm(np.diff(points, axis=0, append=points[:1]), axis=1)
+    steps[-1] = max(steps[-1], 0.0 if curve_node.IsA("vtkMRMLMarkupsClosedCurveNode") else 1.0)
+    return points[steps > 1e-6]
+
+
 def hang_points_below(node, transform_node):
     """Parents a point list to a transform; its points stay where they are in the world and move with the transform from now on."""
     if node.GetTransformNodeID() == transform_node.GetID():

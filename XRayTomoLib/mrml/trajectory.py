@@ -15,7 +15,7 @@ from ..geometry.trajectories import TRAJECTORIES, Jitter
 from ..options import OptionError, make, options_of
 from .acquisition import carm_from_parameters, isocentre_from_parameters, put_into_folder
 from .geometry_node import FORMAT, new_geometry_node, write_geometry
-from .landmarks import points_ras
+from .landmarks import defined_points, drawn_points_ras
 from .stored_options import instance_from_options
 from .trajectory_display import show_trajectory, show_view, views_of
 
@@ -124,9 +124,8 @@ def _name_of(trajectory):
 
 
 def _through_curve(trajectory, curve_node):
-    """The free trajectory through the control points of a markups curve, in world RAS."""
-    points = points_ras(curve_node)[0] if curve_node is not None else []
-    if len(points) < 2:
+    """The free trajectory along a markups curve as it is drawn, in world RAS."""
+    if curve_node is None or len(defined_points(curve_node)) < 2:
         raise GeometryError("A free trajectory needs a markups curve with at least 2 points: draw one, the source will follow it.")
-    closed = trajectory.closed or curve_node.IsA("vtkMRMLMarkupsClosedCurveNode")
-    return replace(trajectory, points_ras=points, closed=closed)
+    closed = trajectory.closed or bool(curve_node.IsA("vtkMRMLMarkupsClosedCurveNode"))
+    return replace(trajectory, points_ras=drawn_points_ras(curve_node), closed=closed)
