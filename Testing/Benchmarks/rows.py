@@ -42,7 +42,7 @@ def verdict(work, case, method, peer, ratio):
     if least is not None:
         return {"figure": f">= {least}", "passes": bool(ratio >= FIGURES["passes_at"] * least)}
     if most is not None:
-        return {"figure": f"ours <= {most} x peer", "passes": bool(FIGURES["passes_at"] / ratio <= most)}
+        return {"figure": f"ours <= {most} x peer", "passes": bool(1 / ratio <= most)}
     return {}
 
 
