@@ -116,6 +116,12 @@ def test_a_file_keeps_a_large_stack(section, tmp_path):
     np.testing.assert_allclose(stack.projection_of(node, 4), LINE_INTEGRALS[4], atol=1e-6)
 
 
+def test_corrections_are_given_to_the_readers_that_take_them():
+    corrections = projection_import.Corrections(turn_centre=True, series="1.2.3", col_pitch_mm=0.5)
+    assert {name: value for name, value in corrections.hints("nikon").items() if value} == {"centre_of_rotation_sign": -1}
+    assert {name: value for name, value in corrections.hints("dicom_xa").items() if value} == {"series": "1.2.3", "pitch_mm": (0.5, 0.5)}
+
+
 def test_a_slow_folder_does_not_hold_up_the_panel(section, tmp_path, monkeypatch):
     """Files are opened in a thread; another path, or Cancel, leaves what is under way alone and takes nothing of it."""
     write_stack(tmp_path / "scan.nrrd", LINE_INTEGRALS, VIEWS)

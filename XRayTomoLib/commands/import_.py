@@ -1,7 +1,8 @@
 """Brings the projections of a scanner into one stack of line integrals with its geometry, ready to be reconstructed."""
 
 SUMMARY = "projections of a scanner as a stack with its geometry"
-HINTS = ("angles", "pitch_mm", "sdd_mm", "sod_mm", "axis_col", "reverse", "flip", "series", "patient_position", "isocentre_ras")
+HINTS = ("angles", "pitch_mm", "sdd_mm", "sod_mm", "axis_col", "reverse", "flip", "series", "patient_position", "isocentre_ras",
+         "centre_of_rotation_sign")
 
 OPENED = ("reader", "use_geometry", "dark", "flat")
 
@@ -28,6 +29,7 @@ def _add_hints(group):
     group.add_argument("--flip", action="store_true", default=None, help="columns run the other way")
     group.add_argument("--series", metavar="UID", help="series of a DICOM folder that holds several")
     group.add_argument("--patient-position", metavar="HFS", help="of a linac's scan: HFS, HFP, FFS or FFP")
+    group.add_argument("--centre-of-rotation-sign", type=int, choices=(1, -1), help="of a Nikon scan; -1 where the reconstruction is double")
     group.add_argument("--isocentre", dest="isocentre_ras", type=float, nargs=3, metavar=("R", "A", "S"), help="of a linac's scan, in mm")
 
 

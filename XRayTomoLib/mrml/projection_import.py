@@ -36,6 +36,8 @@ class Corrections:
     reverse: bool = option(False, "Reverse", "the other sense of rotation, of a scanner that turns the object for example")
     flip: bool = option(False, "Flip", "the columns run the other way")
     patient_position: str = option(_AS_FOUND, "Patient", "position on a linac's table", choices=(_AS_FOUND, "HFS", "HFP", "FFS", "FFP"))
+    turn_centre: bool = option(False, "Turn centre", "the other sign of a Nikon scan's centre of rotation, where the reconstruction is double")
+    series: str = option("", "Series", "series instance UID, where a DICOM folder holds several")
     dark: str = option("", "Dark", "dark images: a stack, a picture or a folder of them, averaged")
     flat: str = option("", "Flat", "images of the open beam: a stack, a picture or a folder of them, averaged")
 
@@ -45,7 +47,8 @@ class Corrections:
         axis = None if self.axis_col == _MIDDLE else self.axis_col
         position = None if self.patient_position == _AS_FOUND else self.patient_position
         given = {"angles": self.angles or None, "pitch_mm": pitch, "sdd_mm": self.sdd_mm or None, "sod_mm": self.sod_mm or None,
-                 "axis_col": axis, "reverse": self.reverse or None, "flip": self.flip or None, "patient_position": position}  # fmt: skip
+                 "axis_col": axis, "reverse": self.reverse or None, "flip": self.flip or None, "patient_position": position,
+                 "centre_of_rotation_sign": -1 if self.turn_centre else None, "series": self.series or None}  # fmt: skip
         takes = inspect.signature(load_reader(reader).open_projections).parameters
         general = {"kind": None if self.kind == _AS_FOUND else self.kind, "dark": self.dark or None, "flat": self.flat or None}
         return {name: value for name, value in given.items() if name in takes and value is not None} | general

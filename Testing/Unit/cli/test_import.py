@@ -1,6 +1,7 @@
 """`xraytomo import`: what it finds, the stack and geometry that it writes, and one sentence for what is wrong."""
 
 import argparse
+import inspect
 import json
 
 import numpy as np
@@ -12,7 +13,7 @@ from Unit.io.projections import stack_kit as kit
 from XRayTomoLib.cli import main
 from XRayTomoLib.commands import import_
 from XRayTomoLib.geometry.formats import read_geometry
-from XRayTomoLib.io.projections import open_stack
+from XRayTomoLib.io.projections import READERS, load_reader, open_stack
 from XRayTomoLib.io.projections.normalise import Normalisation
 from XRayTomoLib.options import make, options_of
 
@@ -105,3 +106,8 @@ def test_every_option_of_the_normalisation_has_an_argument():
     values = import_._values(parser.parse_args(everything))
     assert set(values) == {o.name for o in options_of(Normalisation)}
     assert make(Normalisation, values).region_cols == 4
+
+
+def test_every_hint_of_every_reader_is_an_argument():
+    taken = {name for reader in READERS for name in list(inspect.signature(load_reader(reader).open_projections).parameters)[1:]}
+    assert taken == set(import_.HINTS)
