@@ -1,13 +1,16 @@
 """Poses refined together with a grey curve for each X-ray: what beam hardening and scatter do to line integrals."""
+import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from .case import compose
-from .levenberg import Residuals
+from .levenberg import Residuals, optimise
+from .local import LocalRegression
 
-POWERS = (2, 3)             # of the line integral, besides the first, whose gain the normalisation takes away
+POWERS = (2, 3)             # of the line integral, besides the first, whose gain the regression finds
+WEIGHED = 2                 # times that pixels are weighed by what the pose so far leaves
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,15 +22,30 @@ class Curved:
 
 
 class CurvedResiduals(Residuals):
-    """Residuals whose state is Curved: the increment is (w, t), then the coefficients of each X-ray.
+    """Residuals of local regressions (LocalRegression) whose state is Curved: the increment is (w, t), then the coefficients of each X-ray.
 
     Hardening and scatter bend grey levels by the depth of tissue, which a pose can imitate in part; fitted along, they neither pull the
     pose nor make its error bar too short.
     """
 
-    def __init__(self, case, radius, floor=0.1, free=range(6)):
+    def __init__(self, case, radius, free=range(6)):
         self.own = len(POWERS)
-        super().__init__(case, radius, floor, [*free, *range(6, 6 + self.own * len(case.xrays))])
+        super().__init__(case, radius, free=[*free, *range(6, 6 + self.own * len(case.xrays))])
+
+    def part(self, xray, radius, floor):
+        return LocalRegression(xray.image, xray.mask, radius)
+
+    def of(self, case):
+        """The same residuals, weights included, of another volume and the same X-rays."""
+        other = copy.copy(self)
+        other.case = case
+        return other
+
+    def weigh(self, state):
+        """From now on pixels count by the inverse of the variance that the state leaves around them."""
+        for index, part in enumerate(self.parts):
+            image = self.case.render(state.pose, index)[0]
+            part.weigh(bend(image, state.coefficients[index], state.tops[index])[0])
 
     def start(self, pose):
         """The state of a pose, its curves straight."""
@@ -53,3 +71,12 @@ def bend(image, coefficients, top):
     c = torch.as_tensor(coefficients, dtype=image.dtype)
     slope = 1 + sum(c_k * k * share ** (k - 1) for c_k, k in zip(c, POWERS))
     return image + terms @ c, slope, terms
+
+
+def fitted(residuals, pose, iterations, stop_mm):
+    """Generator of Steps that returns the Curved state at the optimum of CurvedResiduals near `pose`, pixels weighed by what is left there."""
+    state = residuals.start(pose)
+    for _ in range(WEIGHED):
+        residuals.weigh(state)
+        state = (yield from optimise(residuals, state, iterations, stop_mm))[0]
+    return state

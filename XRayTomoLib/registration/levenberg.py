@@ -12,7 +12,6 @@ from .local import LocalNormalisation
 ROBUST = 1.345              # Huber's constant: 95 % efficiency for Gaussian residuals (P. Huber, 1981)
 ARM_MM = 100.0              # lever by which a rotation is measured in mm: a rad counts as much as 100 mm
 FREEDOMS = ("rotation R", "rotation A", "rotation S", "shift R", "shift A", "shift S")
-SIGNAL = 0.05, 0.95         # bounds of the share of signal by which pixels are weighed
 STUCK = 1e6                 # damping at which no direction is left that lowers the cost
 
 
@@ -28,13 +27,16 @@ class Residuals:
     """The locally normalised residuals of a case, weighed by Huber's function of their own spread, as functions of the pose.
 
     free: the indices of the increment (w about R, A, S; t along R, A, S) that may change. A subclass with another state than the pose
-    overrides `rendered`, `moved` and `length_mm`.
+    overrides `rendered`, `moved` and `length_mm`; one that compares otherwise, `part`.
     """
 
     def __init__(self, case, radius, floor=0.1, free=range(6)):
         self.case, self.free = case, np.array(sorted(free), int)
-        self.reliability = [1.0] * len(case.xrays)
-        self.parts = [LocalNormalisation(x.image, x.mask, max(2, min(radius, min(x.image.shape) // 2)), floor) for x in case.xrays]
+        self.parts = [self.part(x, max(2, min(radius, min(x.image.shape) // 2)), floor) for x in case.xrays]
+
+    def part(self, xray, radius, floor):
+        """How an X-ray's radiograph is compared with it."""
+        return LocalNormalisation(xray.image, xray.mask, radius, floor)
 
     def rendered(self, pose, index):
         """Radiograph [rows, cols] of X-ray `index` and its derivatives [rows, cols, n] by the increment."""
@@ -52,25 +54,17 @@ class Residuals:
         """Per X-ray the weights, residuals [rows, cols] and derivatives [rows, cols, n] at `pose`."""
         for index, part in enumerate(self.parts):
             r, J = part.linearised(*self.rendered(pose, index))
-            yield self.reliability[index] * ROBUST / r.abs().clamp_min(ROBUST), r, J
-
-    def weigh(self):
-        """From now on pixels count by what they can tell: a / (1 - a^2) for a share a of signal in the X-ray (LocalNormalisation.signal), the
-        inverse of the variance of a normalised image that is the radiograph times a, and noise. On average over all X-rays they count 1."""
-        signal = [part.signal(x.image).clamp(*SIGNAL) for part, x in zip(self.parts, self.case.xrays)]
-        weights = [(a / (1 - a * a)) * part.mask for a, part in zip(signal, self.parts)]
-        mean = sum(float(w.sum()) / part.count for w, part in zip(weights, self.parts)) / len(weights)
-        self.reliability = [w / mean for w in weights]
+            yield ROBUST / r.abs().clamp_min(ROBUST), r, J
 
     def at(self, pose):
         """The Linearisation at `pose`; each X-ray counts alike."""
         cost, H, g = 0.0, 0.0, 0.0
         with one_torch_thread():
-            for part, reliability, (weight, r, J) in zip(self.parts, self.reliability, self.terms(pose)):
+            for part, (weight, r, J) in zip(self.parts, self.terms(pose)):
                 J, weighted = J.reshape(-1, J.shape[-1]), (J * weight[..., None]).reshape(-1, J.shape[-1])
                 H = H + (weighted.T @ J).double().numpy() / part.count
                 g = g + (weighted.T @ r.reshape(-1)).double().numpy() / part.count
-                cost += float((reliability * huber(r)).sum()) / part.count
+                cost += float(huber(r).sum()) / part.count
         return Linearisation(cost, H, g)
 
     def correlation(self, poses):

@@ -1,4 +1,5 @@
-"""Locally normalised images and how they change with the pose: residuals for Gauss-Newton that know no gain, offset or slow background."""
+"""How an image differs from a radiograph up to gains and offsets that vary slowly, and how that changes with the pose: residuals for
+Gauss-Newton."""
 import torch
 
 
@@ -74,15 +75,65 @@ class LocalNormalisation:
         norms = (self._mean(z * z) * self._mean(fixed * fixed)).clamp_min(1e-12).sqrt()
         return (self._mean(z * fixed) / norms).clamp(0, 1)
 
-    def signal(self, image):
-        """Share a [rows, cols] of the fixed `image`'s local deviation that is no noise, as the correlation that a perfect radiograph would have.
 
-        Noise is what Laplacian differences of 3 x 3 pixels leave (J. Immerkaer, Comput. Vis. Image Underst. 64, 1996): it needs no pose, so
-        that weights made of it follow no chance likeness.
-        """
-        x = torch.where(self.mask > 0, image, (image * self.mask).nan_to_num().sum() / self.count)
-        kernel = torch.tensor([1.0, -2.0, 1.0], dtype=x.dtype)
-        response = torch.nn.functional.conv2d(x[None, None], torch.outer(kernel, kernel)[None, None], padding=1)[0, 0]
-        noise = self._mean(response.square()) / 36
-        total = self._mean((x - self._mean(x)).square()) + 1e-20
-        return (1 - noise / total).clamp(0, 1).sqrt()
+class LocalRegression:
+    """r = (g D x - D y) / n: what is left of the fixed image y after its regression on a radiograph x within a square round each pixel.
+
+    D x is x less its weighted mean over the square, g the slope there (at least 0), n the standard deviation of the fixed image's noise and
+    misfit. Noise is in y alone: unlike a normalised image's, the slope g does not shrink with it, so that nothing else (a pose, a curve of
+    grey levels) is drawn to make up for that. Where the radiograph is flat, g tends to the slope over the whole image.
+    """
+    FLAT = 0.1              # share of the radiograph's mean square below which a square's own slope counts less than the whole image's
+    LEAST = 0.01, 1e-6      # shares of the mean variance, and of the fixed image's mean square, that any pixel's variance has at least
+
+    def __init__(self, fixed, mask, radius):
+        self.mask, self.radius = mask.float(), radius
+        self.share, self.count = box_mean(self.mask, radius).clamp_min(1e-6), float(self.mask.sum())
+        self.fixed = torch.where(mask, fixed, torch.zeros_like(fixed))
+        self._weigh(self.mask)
+        self._weigh(self.mask * (self.count / (self.deviation.square() * self.mask).sum().clamp_min(1e-20)))
+
+    def _weigh(self, weights):
+        self.weights, self.total = weights, box_mean(weights, self.radius).clamp_min(1e-20)
+        self.deviation = self._deviation(self.fixed)
+
+    def _mean(self, x):
+        return box_mean(x * self.weights, self.radius) / self.total
+
+    def _deviation(self, x):
+        return x - self._mean(x)
+
+    def _slope(self, x):
+        """D x, the slope [rows, cols], and the mean square of D x over which it was taken."""
+        d = self._deviation(x)
+        square = self._over_square(d * d) + 1e-20
+        return d, (self._over_square(d * self.deviation) / square).clamp_min(0), square
+
+    def _over_square(self, x):
+        """Means of x [..., rows, cols] over squares, and a share of that over the whole image."""
+        return self._mean(x) + self.FLAT * (x * self.weights).sum((-2, -1), keepdim=True) / self.weights.sum()
+
+    def residual(self, x):
+        """r of a radiograph x, [rows, cols], 0 where pixels do not count."""
+        d, slope, _ = self._slope(x)
+        return (slope * d - self.deviation) * self.weights.sqrt()
+
+    def linearised(self, x, jacobian):
+        """r [rows, cols] and its derivatives [rows, cols, n] from those of x, those of the slope times r left out (L. Kaufman, BIT 15, 1975)."""
+        d, slope, square = self._slope(x)
+        change = self._deviation(jacobian.movedim(-1, 0))
+        change = slope * (change - d * self._over_square(d * change) / square)
+        root = self.weights.sqrt()
+        return (slope * d - self.deviation) * root, (change * root).movedim(0, -1)
+
+    def weigh(self, x):
+        """From now on n^2 is what the radiograph x leaves, on average over the square."""
+        d, slope, _ = self._slope(x)
+        variance = box_mean((slope * d - self.deviation).square() * self.mask, self.radius) / self.share
+        of_variance, of_image = self.LEAST
+        least = (of_variance * (variance * self.mask).sum() + of_image * (self.deviation.square() * self.mask).sum()) / self.count
+        self._weigh(self.mask / variance.clamp_min(least + 1e-20))
+
+    def alike(self, residual):
+        """1 everywhere: what LocalNormalisation's curvature loses by noise in the radiograph's own spread, this one's does not."""
+        return torch.ones_like(residual)

@@ -8,7 +8,7 @@ from ..geometry import transform_points
 from ..jobs import Step, run
 from ..options import OptionError, named, option, options_of
 from .case import RegistrationError
-from .curve import CurvedResiduals
+from .curve import CurvedResiduals, fitted
 from .evaluate import mtre_mm
 from .footprint import levels_around, within_reach
 from .levenberg import FREEDOMS, Residuals, optimise
@@ -153,11 +153,10 @@ def _finished(stages, pose, history):
         pose = yield from _kept(history, number, stage.refine(pose))
         fine, coarse = (Residuals(case, level.radius, free=free) for case in stage.fine_and_coarse(pose))
         return pose, uncertainty(fine, pose, coarse)
-    fine, coarse = (CurvedResiduals(case, level.radius, free=free) for case in stage.fine_and_coarse(pose))
-    fine.weigh()
-    coarse.reliability = fine.reliability
-    state = (yield from _kept(history, number, optimise(fine, fine.start(pose), level.iterations, level.stop_mm)))[0]
-    return state.pose, uncertainty(fine, state, coarse)
+    fine, coarse = stage.fine_and_coarse(pose)
+    residuals = CurvedResiduals(fine, level.radius, free=free)
+    state = yield from _kept(history, number, fitted(residuals, pose, level.iterations, level.stop_mm))
+    return state.pose, uncertainty(residuals, state, residuals.of(coarse))
 
 
 def _kept(history, level, job):

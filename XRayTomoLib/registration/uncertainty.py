@@ -8,6 +8,7 @@ from .levenberg import ARM_MM
 
 CHI_SQUARE_95 = 7.8147      # 95 % of a chi-square of three degrees of freedom
 RADIANS_TO_DEG = 180 / np.pi
+LEAST_FREEDOM = 4.0         # degrees of freedom below which T^2 has no bounds to speak of
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,8 +60,11 @@ def uncertainty(residuals, state, coarse=None):
 
     Sandwich H^-1 M H^-1 (H. White, Econometrica 48, 1980). M from the sums of the scores over blocks of the images (K.-Y. Liang, S. Zeger,
     Biometrika 73, 1986): noise and misfit may be correlated within a block, which is as large as the square over which images are
-    normalised. H is the curvature of the local NCC: normalised images have unit spread, noise included, so that by z'z = 1 the second
-    derivative of z is -|z'|^2 along z, and the residual's curvature is J' J times the local correlation of the two images, not J' J.
+    compared. A spread known from few blocks, or from some that tell more than others, is itself uncertain: the covariance is widened so that
+    the 95 % ellipsoid is that of Hotelling's T^2 (R. Bell, D. McCaffrey, Survey Methodology 28, 2002). H is the curvature of Huber's function,
+    which ends where residuals are cut off (P. Huber, Robust Statistics, 1981, 7.6). That of the local NCC is smaller: normalised images have
+    unit spread, noise included, so that by z'z = 1 the second derivative of z is -|z'|^2 along z, and the residual's curvature is J' J times
+    the local correlation of the two images, not J' J.
     Where X-rays disagree by more than their own errors, the covariance grows by that ratio (R. Birge, Phys. Rev. 40, 1932).
 
     coarse: the same residuals of a volume with voxels twice as large. A third of what the pose differs by with it is the error that voxels
@@ -69,7 +73,7 @@ def uncertainty(residuals, state, coarse=None):
     parts = _scores(residuals, state)
     H, M, plain = (sum(getattr(part, name) for part in parts) for name in ("H", "M", "plain"))
     bread = _inverse(H)
-    covariance, alone = _birge(parts) * bread @ M @ bread, bread @ plain @ bread
+    covariance, alone = _birge(parts) * _few_blocks(parts, bread) * bread @ M @ bread, bread @ plain @ bread
     if coarse is not None:
         off = bread @ (sum(part.g for part in _scores(coarse, state)) - sum(part.g for part in parts)) / 3
         covariance = covariance + np.outer(off, off)
@@ -87,21 +91,32 @@ def _scores(residuals, state):
 
 
 class _Scores:
-    """One X-ray's curvature H, sums of squared scores M (over blocks) and `plain` (over pixels), and score g, by the free directions of the
-    pose, its own further parameters eliminated (Schur complement)."""
+    """One X-ray's curvature H, of it that of each block [blocks, n, n], sums of squared scores M (over blocks) and `plain` (over pixels), and
+    score g, by the free directions of the pose, its own further parameters eliminated (Schur complement)."""
 
     def __init__(self, part, weight, r, J, free):
         J, weight, alike = J[..., free].double().numpy(), weight.double().numpy(), part.alike(r).double().numpy()
-        score = J * (weight * r.double().numpy())[..., None] / part.count
-        H = np.einsum("rci,rcj,rc->ij", J, J, weight * alike, optimize=True) / part.count
+        curved = ((weight >= 1) * alike / part.count)[..., None]
+        H = np.einsum("rci,rcj->ij", J, J * curved, optimize=True)
         pose, own = np.flatnonzero(free < 6), np.flatnonzero((free >= 6) & (np.diag(H) > 0))
         take = _inverse(H[np.ix_(own, own)]) @ H[np.ix_(own, pose)]
-        score = score[..., pose] - score[..., own] @ take
-        sums = block_sums(score, 2 * part.radius + 1)
+        J = J[..., pose] - J[..., own] @ take
+        score, products = J * (weight * r.double().numpy())[..., None] / part.count, J[..., None] * (J * curved)[..., None, :]
+        size = 2 * part.radius + 1
+        sums, self.blocks = block_sums(score, size), block_sums(products.reshape(*r.shape, -1), size).reshape(-1, len(pose), len(pose))
         sums = sums[np.abs(sums).max(1) > 0]
-        self.H, self.g = H[np.ix_(pose, pose)] - H[np.ix_(pose, own)] @ take, sums.sum(0)
+        self.H, self.g = self.blocks.sum(0), sums.sum(0)
         self.M = sums.T @ sums * len(sums) / max(len(sums) - len(free), 1)
         self.plain = np.einsum("rci,rcj->ij", score, score, optimize=True)
+
+
+def _few_blocks(parts, bread):
+    """The 95 % quantile of Hotelling's T^2 in three dimensions over that of chi-square; degrees of freedom: the number of blocks, if all told
+    as much (F. Satterthwaite, Biometrics Bulletin 2, 1946)."""
+    from scipy.special import fdtri
+    shares = [bread @ part.blocks for part in parts]
+    freedom = max(len(bread) / sum(np.einsum("bij,bji->", s, s) for s in shares), LEAST_FREEDOM)
+    return 3 * freedom / (freedom - 2) * fdtri(3, freedom - 2, 0.95) / CHI_SQUARE_95
 
 
 def _birge(parts):

@@ -1,39 +1,56 @@
 """Error bars: as wide as the errors of repeated noise, wider for what X-rays disagree on, and they name the weak direction."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 from Unit.registration.phantoms import CENTRE, body, pose, views, xrayed
 
 from XRayTomoLib import jobs
 from XRayTomoLib.registration.case import Case, compose
-from XRayTomoLib.registration.curve import CurvedResiduals
-from XRayTomoLib.registration.levenberg import Residuals, optimise
-from XRayTomoLib.registration.uncertainty import Uncertainty, block_sums, uncertainty
+from XRayTomoLib.registration.curve import CurvedResiduals, fitted
+from XRayTomoLib.registration.levenberg import ROBUST, Residuals, optimise
+from XRayTomoLib.registration.uncertainty import CHI_SQUARE_95, Uncertainty, _few_blocks, block_sums, uncertainty
 
 TRUTH = pose()
 BODY = body(size=32, spacing_mm=4.5)
 LEVER = np.r_[[100.0] * 3, [1.0] * 3]
 
 
-def registered(seed, kind=Residuals, scene=None, noise=0.1):
+def registered(seed, kind=Residuals, scene=None, noise=0.1, radius=8):
     case = Case(*BODY, xrayed(*BODY, scene or views(), TRUTH, noise=noise, seed=seed), CENTRE)
-    residuals = kind(case, 8)
-    state = jobs.run(optimise(residuals, residuals.start(TRUTH) if kind is CurvedResiduals else TRUTH, 15, 0.003))[0]
-    return residuals, state
+    residuals = kind(case, radius)
+    return residuals, jobs.run(fitted(residuals, TRUTH, 15, 0.003)) if kind is CurvedResiduals else jobs.run(optimise(residuals, TRUTH, 15, 0.003))[0]
 
 
 @pytest.mark.parametrize("kind", [Residuals, CurvedResiduals])
 def test_bars_are_as_wide_as_the_errors(kind):
-    """Twelve repetitions of white noise: chi-square of 6 degrees of freedom each."""
+    """Eight repetitions of white noise: errors at the middle of the body, of 3 degrees of freedom each, lie in the 95 % ellipsoid."""
     chi = []
-    for seed in range(12):
-        residuals, state = registered(seed, kind)
+    for seed in range(8):
+        residuals, state = registered(seed, kind, radius=4)
         bars = uncertainty(residuals, state)
-        back = bars.pose @ np.linalg.inv(TRUTH)
-        turn = 0.5 * np.r_[back[2, 1] - back[1, 2], back[0, 2] - back[2, 0], back[1, 0] - back[0, 1]]
-        error = np.r_[turn, (back @ np.r_[CENTRE, 1])[:3] - CENTRE]
-        chi.append(error @ np.linalg.solve(bars.covariance, error))
-    assert 2.5 < np.mean(chi) < 11
+        error = (bars.pose @ np.linalg.inv(TRUTH) @ np.r_[CENTRE, 1])[:3] - CENTRE
+        chi.append(error @ np.linalg.solve(bars.at(CENTRE), error))
+    assert sum(np.array(chi) > CHI_SQUARE_95) <= 1 and 3 / 4 < np.mean(chi) < 5      # half axes at most twice as long as needed
+
+
+def test_covariance_is_that_of_hubers_estimator():
+    """Unit white noise and derivatives of unit size: 1 / 0.95 of what least squares would give, for that is what 1.345 was made for."""
+    random, count = np.random.default_rng(0), 250 * 300
+    r, J = (torch.as_tensor(random.normal(size=size)) for size in ((250, 300), (250, 300, 6)))
+    part = SimpleNamespace(count=count, radius=3, alike=torch.ones_like)
+    residuals = SimpleNamespace(parts=[part], free=np.arange(6), case=SimpleNamespace(pivot=CENTRE),
+                                terms=lambda _: [(ROBUST / r.abs().clamp_min(ROBUST), r, J)])
+    assert np.trace(uncertainty(residuals, TRUTH).covariance) / 6 * count == pytest.approx(1 / 0.95, rel=0.05)
+
+
+def test_few_blocks_widen_the_bars():
+    """Of 64 blocks two tell nearly all: the ellipsoid is that of Hotelling's T^2 for a few degrees of freedom, not for 64."""
+    alike, unlike = np.ones(64), np.r_[[32.0] * 2, np.full(62, 0.1)]
+    factors = [_few_blocks([SimpleNamespace(blocks=each[:, None, None] * np.eye(6))], np.eye(6) / each.sum()) for each in (alike, unlike)]
+    assert factors[0] == pytest.approx(1.091, abs=0.002) and factors[1] > 10     # 3 x 64 / 62 F(3, 62; 0.95) / 7.81
 
 
 def test_one_view_names_its_depth():
