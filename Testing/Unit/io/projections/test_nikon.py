@@ -7,12 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from Unit.io.projections import vendor_kit as kit
 
-from XRayTomoLib.geometry import GeometryError
 from XRayTomoLib.geometry.formats import FormatError, read_geometry, recognise_format
 from XRayTomoLib.io.projections import ProjectionError, nikon, open_projections
 
 SHAPE = (6, 8)
-REFUSED = (ProjectionError, GeometryError)
 
 
 def image(seed, shape=SHAPE):
@@ -142,9 +140,4 @@ def test_several_scans_in_a_folder(tmp_path):
 def test_damaged_bytes_never_crash(tmp_path, data):
     write_scan(tmp_path)
     path = tmp_path / data.draw(st.sampled_from(["rock.xtekct", "rock_9.tif"]))
-    content = path.read_bytes()
-    path.write_bytes(kit.damaged(data, content, len(content)))
-    try:
-        assert nikon.open_projections(tmp_path)[0].shape == SHAPE
-    except REFUSED as error:
-        assert "\n" not in str(error)
+    kit.survives_damage(data, path, lambda: nikon.open_projections(tmp_path)[0], SHAPE)

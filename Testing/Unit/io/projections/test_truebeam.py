@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from Unit.io.projections import vendor_kit as kit
 
-from XRayTomoLib.geometry import GeometryError
 from XRayTomoLib.geometry.formats import FormatError, recognise_format
 from XRayTomoLib.geometry.formats.truebeam import read_xim
 from XRayTomoLib.io.projections import ProjectionError, truebeam
@@ -17,7 +16,6 @@ from XRayTomoLib.io.projections import ProjectionError, truebeam
 SHAPE = (6, 9)
 SOURCE_RTN = [0.0, 0.5, 0.9, 0.95, 181.25]  # KVSourceRtn: at full speed 0.545 degrees a frame; two steps are shorter than 0.9 of that
 MONITOR = [100.0, 110.0, 90.0, 120.0, 80.0]
-REFUSED = (ProjectionError, GeometryError)
 
 
 def image(seed, shape=SHAPE):
@@ -197,8 +195,7 @@ BROKEN_HEADERS = [
 @pytest.mark.parametrize(("at", "value", "message"), BROKEN_HEADERS)
 def test_broken_headers(tmp_path, at, value, message):
     path = write_scan(tmp_path) / "Proj_00001.xim"
-    content = path.read_bytes()
-    path.write_bytes(content[:at] + value + content[at + len(value) :])
+    kit.overwrite(path, at, value)
     with pytest.raises(FormatError, match=message) as error:
         truebeam.open_projections(tmp_path)
     kit.one_sentence(error, path)
@@ -224,11 +221,7 @@ def test_sizes_that_the_file_cannot_hold(tmp_path):
 def test_cut_files_are_refused(tmp_path, compressed, data):
     path = tmp_path / "cut.xim"
     kit.write_xim(path, image(0), compressed)
-    content = path.read_bytes()
-    path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
-    with pytest.raises(REFUSED) as error:
-        truebeam.read_pixels(path)
-    kit.one_sentence(error, path)
+    kit.refuses_cuts(data, path, truebeam.read_pixels)
 
 
 @given(data=st.data())
@@ -239,10 +232,4 @@ def test_damaged_bytes_never_crash(tmp_path_factory, data):
     write_air(folder, KVNormChamber=1.0)
     air = folder / "Calibrations" / "AIR-Half-Bowtie-125KV" / "Current" / "FilterBowtie.xim"
     path = data.draw(st.sampled_from([place / "Proj_00000.xim", folder / "Scan.xml", air]))
-    content = path.read_bytes()
-    path.write_bytes(kit.damaged(data, content, len(content)))
-    try:
-        scan = truebeam.open_projections(folder)
-        assert scan[0].shape == scan.shape
-    except REFUSED as error:
-        assert "\n" not in str(error)
+    kit.survives_damage(data, path, lambda: truebeam.open_projections(folder)[0])

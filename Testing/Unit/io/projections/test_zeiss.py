@@ -117,9 +117,4 @@ def test_an_image_that_is_cut(path):
 @kit.relaxed
 def test_cut_and_damaged_files_never_crash(path, data):
     kit.write_txrm(path, images())
-    content = path.read_bytes()
-    path.write_bytes(kit.damaged(data, content, data.draw(st.sampled_from([600, len(content)]))))
-    try:
-        assert zeiss.open_projections(path)[0].shape == SHAPE
-    except ProjectionError as error:
-        assert "\n" not in str(error)
+    kit.survives_damage(data, path, lambda: zeiss.open_projections(path)[0], SHAPE, data.draw(st.sampled_from([600, None])))

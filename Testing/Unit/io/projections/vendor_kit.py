@@ -3,7 +3,11 @@
 import struct
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
+
+from XRayTomoLib.geometry import GeometryError
+from XRayTomoLib.io.projections import ProjectionError
 
 relaxed = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 POINTS = np.array([[0.0, 0.0, 0.0], [30.0, 0.0, 0.0], [0.0, 40.0, 0.0], [0.0, 0.0, 50.0], [-21.0, 33.0, 17.0], [12.0, -45.0, -38.0]])  # RAS, mm
@@ -86,6 +90,38 @@ def damaged(data, content, length):
     for _ in range(data.draw(st.integers(1, 8))):
         content[data.draw(st.integers(0, min(length, len(content)) - 1))] = data.draw(st.integers(0, 255))
     return bytes(content[: data.draw(st.integers(len(content) // 2, len(content)))])
+
+
+REFUSED = (ProjectionError, GeometryError)
+
+
+def survives_damage(data, path, read, shape=None, length=None):
+    """read() gives pixels of `shape`, or one line, where some of the first `length` bytes of the file are changed and its end may be missing."""
+    content = path.read_bytes()
+    path.write_bytes(damaged(data, content, length or len(content)))
+    try:
+        found = read()
+    except REFUSED as error:
+        assert "\n" not in str(error)
+    else:
+        assert found.shape == (shape or found.shape)
+
+
+def refuses_cuts(data, path, read):
+    """read(path) of any beginning of the file is refused in one sentence that names it."""
+    from hypothesis import strategies as st
+
+    content = path.read_bytes()
+    path.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    with pytest.raises(REFUSED) as error:
+        read(path)
+    one_sentence(error, path)
+
+
+def overwrite(path, at, value):
+    """Puts the bytes `value` in place of those from byte `at` on."""
+    content = path.read_bytes()
+    path.write_bytes(content[:at] + value + content[at + len(value) :])
 
 
 # -- Varian TrueBeam
