@@ -142,7 +142,7 @@ def test_formats_are_listed(capsys):
         (["convert", "scan.json", "out.xml", "--to", "rtx"], ("rtx", "rtk")),
         (["convert", "scan.json", "out.xml", "--hint", "shape"], ("shape", "NAME=VALUE")),
         (["convert", "scan.json", "out.xml", "--hint", "wings=2"], ("wings", "xraytomo")),
-        (["convert", "scan.json", "nowhere/out.xml", "--to", "rtk"], ("nowhere",)),
+        (["convert", "scan.json", "nowhere/out.xml", "--to", "rtk"], ("nowhere/out.xml: No such file", "check the path")),
         (["make", "square", "-o", "g.json"], ("square", "helix")),
         (["make", "circle", "--count", "0", "-o", "g.json"], ("count", "1 to")),
         (["make", "circle", "--device", "Toy", "-o", "g.json"], ("Toy",)),

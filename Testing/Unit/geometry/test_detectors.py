@@ -32,6 +32,15 @@ def pixels_of(views):
     return np.stack([r, c], -1).reshape(-1, 2).astype(float)
 
 
+@pytest.mark.parametrize(("surface", "name"), [(Cylindrical(3.8, 4.0), "columns"), (Spherical(3.8, (2.5, 4.0)), "columns"),
+                                               (Spherical(5.0, (2.5, 4.0)), "rows"), (Spherical(-6.0, (0.0, 4.0)), "rows")])  # fmt: skip
+def test_a_detector_that_overlaps_on_the_way_round_is_refused(surface, name):
+    """12 columns of 2 mm, 6 rows of 3 mm."""
+    with pytest.raises(GeometryError, match=f"the {name} of a curved detector"):
+        CONE.with_surface(surface)
+    CONE.with_surface(Cylindrical(3.82, 4.0)), CONE.with_surface(Spherical(5.8, (2.5, 4.0)))
+
+
 @pytest.mark.parametrize("name", ["cylinder", "convex sphere"])
 def test_a_sheared_curved_detector_is_refused(name):
     with pytest.raises(GeometryError, match="u perpendicular to v"):

@@ -32,6 +32,7 @@ class Cylindrical(Surface):
 
     def check(self, views):
         towards_source(views)
+        _check_turn(views.shape[1] * norm(views.u), self.radius_mm, "columns")
 
     def at(self, views, r, c):
         eu, ev, towards = towards_source(views)
@@ -83,6 +84,9 @@ class Spherical(Surface):
 
     def check(self, views):
         towards_source(views)
+        rows = views.shape[0]
+        _check_turn(views.shape[1] * norm(views.u), self.radius_mm, "columns")
+        _check_turn(4 * max(self.apex[0] + 0.5, rows - 0.5 - self.apex[0]) * norm(views.v), self.radius_mm, "rows")
 
     def at(self, views, r, c):
         eu, ev, towards = towards_source(views)
@@ -119,6 +123,13 @@ class Spherical(Surface):
 
     def cropped(self, row, col, rows, cols):
         return Spherical(self.radius_mm, (self.apex[0] - row, self.apex[1] - col))
+
+
+def _check_turn(along_mm, radius_mm, name):
+    """GeometryError where an arc goes more than once round; rows, as latitudes, reach a quarter of it from the apex."""
+    most = float(to_numpy(along_mm).max())
+    if most > 2 * np.pi * abs(radius_mm) * (1 + 1e-9):
+        raise GeometryError(f"the {name} of a curved detector of radius {radius_mm:g} mm would overlap on the way round; raise the radius")
 
 
 def towards_source(views):

@@ -74,7 +74,7 @@ def write_geometry(path, views, format=None, **hints):
         with _naming(path):
             _call(name, module.write, path, views, **hints)
     else:
-        with replacing(path) as temporary, _naming(path):
+        with _naming(path), replacing(path) as temporary:
             _call(name, module.write, temporary, views, **hints)
     lost = lost_in(name, views)
     if lost:
@@ -95,6 +95,8 @@ def _naming(path):
     except GeometryError as error:
         text = str(error)
         raise FormatError(text if text.startswith(str(path)) else f"{path}: {text}") from error
+    except OSError as error:
+        raise FormatError(f"{path}: {error.strerror or error}; check the path and its folder") from error
 
 
 def hints_of(function):
