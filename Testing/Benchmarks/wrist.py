@@ -27,7 +27,7 @@ from XRayTomoLib.registration.case import compose  # noqa: E402
 from XRayTomoLib.registration.evaluate import middle_half, mtre_mm  # noqa: E402
 from XRayTomoLib.registration.footprint import around_object, cropped, reach, within_reach  # noqa: E402
 from XRayTomoLib.registration.images import Preparation, prepare  # noqa: E402
-from XRayTomoLib.registration.joint import register_together  # noqa: E402
+from XRayTomoLib.registration.joint import register_bones  # noqa: E402
 from XRayTomoLib.registration.objective import Objective  # noqa: E402
 from XRayTomoLib.registration.similarity import similarity_of  # noqa: E402
 
@@ -77,24 +77,29 @@ def start_near(pose, random):
 
 
 def tried(number, cases, truths, gradient_ncc, best):
-    """Row of one start of both bones, and the poses [2, 4, 4] at which they ended together (None where one failed)."""
+    """Row of one start of both bones, and the poses [3, 4, 4] at which the radius ended alone, and both together (None where one failed)."""
     random = np.random.default_rng(number)
     starts = [start_near(truth, random) for truth in truths]
-    row, poses, cpu, wall = {"start": number}, [], time.process_time(), time.perf_counter()
+    row = {"start": number, "starts_off_mm": [off(*each) for each in zip(cases, starts, truths)]}
     try:
-        for name, case, start in zip(BONES, cases, starts):
-            found = jobs.run(register(case, start, OPTIONS))
-            poses.append(found.pose)
-            row |= {f"{name}_seconds": round(found.seconds, 2), f"{name}_start_mm": off(case, start, truths[len(poses) - 1]),
-                    f"{name}_bar_mm": bar(case, found.uncertainty)}
-        row["radius_alone"] = round(gradient_ncc(poses[0]) / best, 4)
-        joint = jobs.run(register_together(cases, poses, options=OPTIONS, first=2))
+        alone, times = timed(register(cases[0], starts[0], OPTIONS))
+        row |= {"radius_alone": round(gradient_ncc(alone.pose) / best, 4), "bar_alone_mm": bar(cases[0], alone.uncertainty),
+                "seconds_alone": times[0], "cpu_seconds_alone": times[1]}
+        together, times = timed(register_bones(cases, starts, OPTIONS))
     except RegistrationError as error:
         return row | {"error": str(error)}, None
-    row |= {"radius_together": round(gradient_ncc(joint.poses[0]) / best, 4), "from_known_mm": off(cases[0], joint.poses[0], truths[0]),
-            "bars_together_mm": [bar(case, joint.uncertainties[b]) for b, case in enumerate(cases)]}
-    row |= {"seconds": round(time.perf_counter() - wall, 2), "cpu_seconds": round(time.process_time() - cpu, 2)}
-    return row, np.stack([*poses, *joint.poses])
+    ends = [off(*each) for each in zip(cases, together.poses, truths)]
+    row |= {"radius_together": round(gradient_ncc(together.poses[0]) / best, 4), "ends_off_mm": ends,
+            "bars_together_mm": [bar(*each) for each in zip(cases, together.uncertainties)], "seconds_together": times[0],
+            "cpu_seconds_together": times[1]}
+    return row, np.stack([alone.pose, *together.poses])
+
+
+def timed(job):
+    """What a job returns, and its seconds and processor seconds."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = jobs.run(job)
+    return result, (round(time.perf_counter() - wall, 2), round(time.process_time() - cpu, 2))
 
 
 def bar(case, uncertainty):
@@ -112,15 +117,16 @@ def agreement(case, poses):
 
 
 def summary(rows, ends, cases):
-    alone, together = ([row["start"] for row in rows if row.get(key, 0) >= ENOUGH] for key in ("radius_alone", "radius_together"))
-    result = {"starts": len(rows), "found_alone": len(alone), "found_together": len(together)}
-    for key, chosen in (("alone", alone), ("together", together)):
-        if chosen:
-            poses = np.stack([ends[number] for number in chosen])[:, {"alone": [0, 1], "together": [2, 3]}[key]]
-            result |= {f"{name}_{key}_agree_mm": round(agreement(case, poses[:, b]), 4) for b, (name, case) in enumerate(zip(BONES, cases))}
-    for key in ("radius_seconds", "seconds", "cpu_seconds"):
+    result = {"starts": len(rows)}
+    for key, bones in (("alone", {"radius": 0}), ("together", {"radius": 1, "ulna": 2})):
+        found = [row["start"] for row in rows if row.get(f"radius_{key}", 0) >= ENOUGH and row["start"] in ends]
+        result[f"found_{key}"] = len(found)
+        if found:
+            poses = np.stack([ends[number] for number in found])
+            result |= {f"{name}_{key}_agree_mm": round(agreement(case, poses[:, at]), 4) for (name, at), case in zip(bones.items(), cases)}
+    for key in ("seconds_alone", "cpu_seconds_alone", "seconds_together", "cpu_seconds_together"):
         values = [row[key] for row in rows if key in row]
-        result |= {f"median_{key}": float(np.median(values)), f"most_{key}": max(values)} if values else {}
+        result |= {f"median_{key}": round(float(np.median(values)), 2), f"most_{key}": max(values)} if values else {}
     return result
 
 
@@ -171,7 +177,7 @@ def main():
         print(json.dumps(row), flush=True)
     print(json.dumps(summary(rows, ends, cases)), flush=True)
     if options.overlay and ends:
-        write_picture(options.overlay, overlay(cases, list(ends.values())[-1][2:]))
+        write_picture(options.overlay, overlay(cases, list(ends.values())[-1][1:]))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ TRANSFORMS = (".tfm", ".h5", ".txt")
 def add_arguments(parser):
     parser.add_argument("case", metavar="CASE.json", nargs="?", help="the case: see Documentation/registration.md")
     parser.add_argument("-o", "--output", metavar="FILE", help="pose, covariance and report, or the rows of --starts, as .json")
-    parser.add_argument("--transform", metavar="FILE", help="the pose as a linear transform for Slicer: .tfm, .h5 or .txt")
+    parser.add_argument("--transform", metavar="FILE", help="the pose as a linear transform for Slicer: .tfm, .h5 or .txt; of several "
+                        "bones FILE-NAME each")
     parser.add_argument("--overlay", metavar="FILE", help="X-ray, radiograph and checkerboard, one row an X-ray, as .png")
     batch = parser.add_argument_group("evaluation over many starts")
     batch.add_argument("--starts", type=int, metavar="N", help="registers from N random starts round the case's own")
@@ -22,7 +23,7 @@ def run(options):
 
     from ..files import check_target
     from ..registration import RegistrationError, RegistrationOptions
-    from ..workflows.registration import read_case
+    from ..workflows.registration import read_cases
     from .option_arguments import option_lines, set_values
 
     if options.list:
@@ -32,11 +33,13 @@ def run(options):
     for path, suffixes in ((options.output, (".json",)), (options.transform, TRANSFORMS), (options.overlay, (".png",))):
         if path:
             check_target(path, suffixes)
-    found = read_case(options.case)
-    found = replace(found, options=replace(found.options, **set_values(options.set, RegistrationOptions)))
+    values = set_values(options.set, RegistrationOptions)
+    found = [replace(each, options=replace(each.options, **values)) for each in read_cases(options.case)]
+    if options.starts and len(found) > 1:
+        raise RegistrationError("--starts N evaluates one bone; give a case with one of them")
     if options.starts:
-        return _evaluate(options, found)
-    return _register(options, found)
+        return _evaluate(options, found[0])
+    return _register(options, found[0]) if len(found) == 1 else _register_bones(options, found)
 
 
 def _register(options, found):
@@ -51,7 +54,27 @@ def _register(options, found):
     if options.transform:
         write_transform(options.transform, result.pose)
     if options.overlay:
-        _write_overlay(options.overlay, found.case, result.pose)
+        _write_overlay(options.overlay, [found], [result.pose])
+
+
+def _register_bones(options, bones):
+    from pathlib import Path
+
+    from .. import jobs
+    from ..registration.joint import register_bones
+    from ..workflows.registration import bones_dict, write_transform
+
+    result = jobs.run(register_bones([bone.case for bone in bones], [bone.start for bone in bones], bones[0].options))
+    written = bones_dict(bones, result)
+    print("\n".join(f"{name}\n{values['report']}" for name, values in written["bones"].items()))
+    if options.output:
+        _write_json(options.output, written)
+    if options.transform:
+        path = Path(options.transform)
+        for bone, pose in zip(bones, result.poses):
+            write_transform(path.with_stem(f"{path.stem}-{bone.name}"), pose)
+    if options.overlay:
+        _write_overlay(options.overlay, bones, result.poses)
 
 
 def _evaluate(options, found):
@@ -80,12 +103,12 @@ def _write_json(path, values):
         temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
 
 
-def _write_overlay(path, case, pose):
+def _write_overlay(path, bones, poses):
     import numpy as np
 
     from ..io import write_png
     from ..workflows.registration import overlay
 
-    pictures = [overlay(x, case.render(pose, i)[0]) for i, x in enumerate(case.xrays)]
+    pictures = [overlay(x, sum(bone.case.render(pose, i)[0] for bone, pose in zip(bones, poses))) for i, x in enumerate(bones[0].case.xrays)]
     width = max(p.shape[1] for p in pictures)
     write_png(path, np.concatenate([np.pad(p, ((0, 0), (0, width - p.shape[1]))) for p in pictures]), (0.0, 1.0))

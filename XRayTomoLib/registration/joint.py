@@ -12,7 +12,7 @@ from .footprint import covered, cropped, levels_around, margin_px, reach
 from .levenberg import Residuals, optimise
 from .poses import checked_pose
 from .recipe import levels_for
-from .register import RegistrationOptions, register
+from .register import RegistrationOptions, approach
 from .uncertainty import uncertainty
 
 SHIFTS = ("offset_u", "offset_v", "sdd")
@@ -105,12 +105,12 @@ class JointRegistration:
 
 def register_bones(cases, starts, options=None, geometry=()):
     """Generator of Steps that returns the JointRegistration of several bones (Cases that share their X-rays) from rough starts [B, 4, 4]:
-    each is registered alone, as if the others were not there, and then all together."""
-    cases = list(cases)
+    each is registered alone up to the finest resolutions, as if the others were not there, and then all together."""
+    cases, options = list(cases), options or RegistrationOptions()
     starts = _checked(cases, starts, geometry)
     poses = []
     for case, start in zip(cases, starts):
-        poses.append((yield from register(case, start, options)).pose)
+        poses.append((yield from approach(case, start, options)))
     return (yield from register_together(cases, poses, geometry, options, first=2))
 
 

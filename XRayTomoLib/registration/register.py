@@ -105,24 +105,35 @@ def register(case, start=None, options=None):
     Raises:
         RegistrationError: a start that is no rigid transform or out of sight, X-rays that contradict each other or show something else.
     """
-    began, options = time.perf_counter(), options or RegistrationOptions()
+    began, options, history = time.perf_counter(), options or RegistrationOptions(), []
     start = np.eye(4) if start is None else checked_pose(start, "the start")
-    case.check_sight(start)
-    xrays, case, history = case.xrays, case.pivoted(transform_points(start, case.pivot)), []
-    poses = np.concatenate([poses_around(s, case.pivot, options.search_count, options.search_rotation_deg, options.search_shift_mm, options.seed,
-                                         options.freedoms()) for s in (half_turns(start, case.pivot) if options.half_turns else [start])])
-    stages = _stages(case, poses, options)
-    found, scores = yield from _kept(history, 0, search(stages[0], poses, min(options.refined_starts, len(poses))))
+    stages, found, pose = yield from _approached(case, start, options, history)
     points = stages[0].points
     near = mtre_mm(found, found[0], points)
     agree = near < AGREE_MM
-    pose = yield from _refined(stages, found, history)
     pose, bars = yield from _finished(stages, pose, history)
     before, after = (each_correlation(stages[-1].residuals(p), p) for p in (start, pose))
     _check_match(stages[-2], pose, after)
     yield Step(len(stages), len(stages), 1 - float(after.mean()), "error bar", None, {"pose": pose})
-    return Registration(pose, start, bars, tuple(x.name for x in xrays), before, after, points, float(near[agree].mean()), int(agree.sum()),
-                        len(found), time.perf_counter() - began, history, xrays)
+    return Registration(pose, start, bars, tuple(x.name for x in case.xrays), before, after, points, float(near[agree].mean()), int(agree.sum()),
+                        len(found), time.perf_counter() - began, history, case.xrays)
+
+
+def approach(case, start, options):
+    """Generator of Steps that returns the pose [4, 4] of a Case up to the finest resolution, by search and refinement, but unchecked: the
+    X-rays may show other things that still lack, which contradict each other."""
+    return (yield from _approached(case, start, options, []))[-1]
+
+
+def _approached(case, start, options, history):
+    """Job that returns the Stages, the poses that the search found, and the pose after all stages but the finest."""
+    case.check_sight(start)
+    case = case.pivoted(transform_points(start, case.pivot))
+    poses = np.concatenate([poses_around(s, case.pivot, options.search_count, options.search_rotation_deg, options.search_shift_mm, options.seed,
+                                         options.freedoms()) for s in (half_turns(start, case.pivot) if options.half_turns else [start])])
+    stages = _stages(case, poses, options)
+    found, _ = yield from _kept(history, 0, search(stages[0], poses, min(options.refined_starts, len(poses))))
+    return stages, found, (yield from _refined(stages, found, history))
 
 
 def _stages(case, poses, options):

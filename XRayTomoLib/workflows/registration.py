@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..files import replacing
+from ..geometry import transform_points
 from ..io import read_volume
 from ..io.projections import COUNTS, LINE_INTEGRAL, open_projections
 from ..jobs import Step, provenance, run
@@ -19,44 +20,63 @@ from ..registration.poses import checked_pose
 from ..registration.starts import pose_at_isocentre
 from .overlay import checkerboard, levels
 
-KEYS = {"ct", "attenuation", "xrays", "start", "truth", "options"}
+BONE_KEYS = {"ct", "attenuation", "start", "truth"}
+KEYS = {*BONE_KEYS, "bones", "xrays", "options"}
 XRAY_KEYS = {"image", "geometry", "view", "preparation", "name"}
 ISOCENTRE = "isocentre"
 
 
 @dataclass(frozen=True, eq=False)
 class FileCase:
-    """A Case as a JSON file describes it, its start, its true pose (or None), options, and the names of its files."""
+    """A Case as a JSON file describes it, its start, its true pose (or None), options, the names of its files, and its own name."""
     case: Case
     start: np.ndarray
     truth: np.ndarray | None
     options: RegistrationOptions
     inputs: dict
+    name: str = ""
 
 
-def read_case(path):
-    """FileCase of a JSON file; paths in it are relative to its folder.
+def read_cases(path):
+    """The FileCases of a JSON file, one for each of its bones, which share their X-rays; paths in it are relative to its folder.
 
     {"ct": volume, "attenuation": {"kind", "energy_kev", ...},
      "xrays": [{"image": file, "geometry": file, "view": 0, "name": "AP", "preparation": {...}}],
      "start": 4x4 matrix or "isocentre", "truth": 4x4 matrix, "options": {...}}; all but ct and xrays may be left out.
+    Several bones: "bones": [{"name": "radius", "ct", "attenuation", "start", "truth"}, ...] in place of these four.
     """
     path = Path(path)
     try:
         given = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise RegistrationError(f"{path}: not JSON ({error}); expected an object with 'ct' and 'xrays'") from error
-    _check_keys(given, KEYS, {"ct", "xrays"}, f"{path}")
-    if not isinstance(given["xrays"], list) or not given["xrays"]:
-        raise RegistrationError(f"{path}: 'xrays' is no list of at least one X-ray")
-    volume = read_volume(path.parent / given["ct"])
+    several = isinstance(given, dict) and "bones" in given
+    _check_keys(given, KEYS - BONE_KEYS if several else KEYS - {"bones"}, {"bones" if several else "ct", "xrays"}, f"{path}")
+    for key in ("xrays", "bones") if several else ("xrays",):
+        if not isinstance(given[key], list) or not given[key]:
+            raise RegistrationError(f"{path}: '{key}' is no list of at least one {'X-ray' if key == 'xrays' else 'bone'}")
     xrays = [_xray(x, path.parent, f"{path}: X-ray {i + 1}") for i, x in enumerate(given["xrays"])]
+    options = make(RegistrationOptions, given.get("options", {}))
+    if not several:
+        return [_file_case({key: given[key] for key in BONE_KEYS & set(given)}, "", xrays, options, path, f"{path}: the ")]
+    for i, one in enumerate(given["bones"], 1):
+        _check_keys(one, {*BONE_KEYS, "name"}, {"ct"}, f"{path}: bone {i}")
+    names = [str(one.get("name", Path(one["ct"]).name)) for one in given["bones"]]
+    if len(set(names)) < len(names) or any(Path(name).name != name for name in names):
+        raise RegistrationError(f"{path}: the bones are called {', '.join(names)}; give each its own 'name' that a file can have")
+    return [_file_case(one, name, xrays, options, path, f"{path}: {name}: the ") for one, name in zip(given["bones"], names)]
+
+
+def _file_case(given, name, xrays, options, path, where):
+    volume = read_volume(path.parent / given["ct"])
     case = Case(volume.grid, AttenuationModel(**given.get("attenuation", {})).mu(volume.array), xrays)
     start, truth = given.get("start"), given.get("truth")
-    views = type(xrays[0].views).concatenate([x.views for x in xrays]) if start == ISOCENTRE else None
-    pose = pose_at_isocentre(volume.grid, views) if start == ISOCENTRE else checked_pose(np.eye(4) if start is None else start, f"{path}: the start")
-    return FileCase(case, pose, None if truth is None else checked_pose(truth, f"{path}: the truth"),
-                    make(RegistrationOptions, given.get("options", {})), {"case": str(path), "ct": given["ct"], "xrays": [x.name for x in xrays]})
+    if start == ISOCENTRE:
+        pose = pose_at_isocentre(volume.grid, type(xrays[0].views).concatenate([x.views for x in xrays]))
+    else:
+        pose = checked_pose(np.eye(4) if start is None else start, f"{where}start")
+    return FileCase(case, pose, None if truth is None else checked_pose(truth, f"{where}truth"), options,
+                    {"case": str(path), "ct": given["ct"], "xrays": [x.name for x in xrays]}, name)
 
 
 def _check_keys(given, known, needed, where):
@@ -115,12 +135,30 @@ def _errors(found, pose, points):
 
 def as_dict(found, result):
     """A Registration as JSON values."""
-    lengths, directions = result.uncertainty.ellipsoid(result.target)
-    return {"pose": result.pose.tolist(), "start": result.start.tolist(), "covariance": result.uncertainty.covariance.tolist(),
-            "pivot_ras": result.uncertainty.pivot.tolist(), "target_ras": result.target.tolist(), "ellipsoid_95_mm": lengths.tolist(),
-            "ellipsoid_axes_ras": directions.T.tolist(), "inflation": result.uncertainty.inflation,
-            "local_ncc": dict(zip(result.names, result.scores.tolist())), "report": result.report(), **_errors(found, result.pose, result.targets),
-            "provenance": provenance("register", found.inputs, vars(found.options))}
+    return {**_pose_dict(found, result.pose, result.uncertainty), "start": result.start.tolist(), "report": result.report(),
+            "local_ncc": dict(zip(result.names, result.scores.tolist())), "provenance": provenance("register", found.inputs, vars(found.options))}
+
+
+def bones_dict(bones, result):
+    """A JointRegistration of FileCases as JSON values: "bones" by their names, and what they have in common."""
+    inputs = bones[0].inputs | {"ct": [bone.inputs["ct"] for bone in bones]}
+    each = {bone.name: {**_pose_dict(bone, pose, bars), "start": bone.start.tolist(), "report": bars.report(_target(bone, pose), bone.case.xrays)}
+            for bone, pose, bars in zip(bones, result.poses, result.uncertainties)}
+    return {"bones": each, "local_ncc": dict(zip([x.name for x in bones[0].case.xrays], result.scores.tolist())),
+            "provenance": provenance("register", inputs, vars(bones[0].options))}
+
+
+def _pose_dict(found, pose, bars):
+    target = _target(found, pose)
+    lengths, directions = bars.ellipsoid(target)
+    return {"pose": pose.tolist(), "covariance": bars.covariance.tolist(), "pivot_ras": bars.pivot.tolist(), "target_ras": target.tolist(),
+            "ellipsoid_95_mm": lengths.tolist(), "ellipsoid_axes_ras": directions.T.tolist(), "inflation": bars.inflation,
+            **_errors(found, pose, middle_half(found.case.grid))}
+
+
+def _target(found, pose):
+    """Where the centre of the object lies at `pose` (RAS)."""
+    return transform_points(pose, found.case.grid.centre_ras)
 
 
 def write_transform(path, pose):
