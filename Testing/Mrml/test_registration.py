@@ -261,6 +261,26 @@ def test_stacks_and_loaded_pictures_become_xrays_with_their_own_geometry(logic, 
         xrays.add_xray(p, scene.volume)
 
 
+def test_a_mask_is_painted_on_the_xray(scene):
+    painted = np.zeros((1, 64, 64), bool)
+    painted[0, 10:20, 30:50] = True
+    node = segment(scene.xrays[0], painted, "Counts")
+    scene.xrays[0].SetNodeReferenceID(xrays.SIDE_ROLES["mask"], node.GetID())
+    np.testing.assert_array_equal(xrays.stored_xray(scene.xrays[0]).prepared().mask, painted[0])
+
+
+def test_counts_with_flat_and_dark_image_are_the_line_integrals(scene):
+    node = scene.xrays[0]
+    line_integrals = slicer.util.arrayFromVolume(node).copy()
+    flat = np.full_like(line_integrals, 5000.0)
+    flat[:, :, 32:] = 8000.0
+    slicer.util.updateVolumeFromArray(node, (flat - 100) * np.exp(-line_integrals) + 100)
+    for name, image in (("flat", flat), ("dark", np.full_like(flat, 100.0))):
+        node.SetNodeReferenceID(xrays.SIDE_ROLES[name], slicer.util.addVolumeFromArray(image, name=name).GetID())
+    xrays.set_preparation(node, {"values": "counts", "find_collimator": False, "bad_sigma": 0.0})
+    np.testing.assert_allclose(xrays.stored_xray(node).prepared().image, line_integrals[0], atol=1e-3)
+
+
 def test_an_overlay_lies_on_the_detector_and_is_white_where_all_agrees(logic, scene):
     scene.volume.SetAndObserveTransformNodeID(scene.truth.GetID())
     node = logic.overlay(scene.volume, scene.xrays[0], mode="difference")

@@ -288,7 +288,8 @@ class RegisterSection(Section):
         p, ui, idle = self.parameters, self.ui, not self.job.running
         object_ = p.inputVolume is not None or p.movingPart is not None
         ready = object_ and bool(xrays.used_xrays_of(p))
-        ui.registerButton.enabled = ui.startButton.enabled = idle and ready
+        ui.registerButton.enabled = idle and ready
+        ui.startButton.enabled = idle and ready and dependencies.isPresent("torch")
         ui.registerButton.toolTip = _("Moves the object to where the X-rays show it.") if ready else _("Select a volume and add an X-ray first.")
         ui.pauseRegistrationButton.enabled = not idle
         ui.markXrayButton.enabled = p.overlaySlice is not None and self.table.selected is not None

@@ -4,6 +4,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ..mrml import convergence, overlay, registration_evaluation, registration_job, xrays
+from . import dependencies
 from .job_bar import JobBar
 from .section import showText
 
@@ -45,12 +46,12 @@ class RegistrationResult:
         ui.replaySlider.enabled = idle and steps > 0
         ui.convergencePlotButton.enabled = convergence.table_of(p.registration) is not None
         ui.movieButton.enabled = idle and steps > 0 and bool(p.movieFolder) and self._section.table.selected is not None and not self.job.running
-        ui.evaluateButton.enabled = idle and (p.inputVolume is not None or p.movingPart is not None)
+        ui.evaluateButton.enabled = idle and self._isKnown() and dependencies.isPresent("torch")
         self._showTable()
 
     def showScores(self):
         """After a run: what it reached, and what is known of it."""
-        self._evaluate(optional=True)
+        self._evaluate()
         ui = self._section.ui
         self._isQuiet = True
         ui.replaySlider.setMaximum(len(registration_job.matrices_of_run(self._section.parameters.registration)) - 1)
@@ -82,16 +83,21 @@ class RegistrationResult:
         self._section.panel.update()
 
     def onEvaluate(self):
-        self._section.attempt(lambda: self._evaluate(optional=False))
+        self._section.attempt(self._evaluate)
 
-    def _evaluate(self, optional):
-        """Fills the evaluation's table; `optional`: a run's own scores are enough."""
+    def _evaluate(self):
+        """Fills the evaluation's table with what is known and what the last run reached."""
         p, section = self._section.parameters, self._section
         rows = registration_evaluation.scores_of(p.registration)
-        if not optional or p.trueTransform is not None or p.landmarks is not None and p.xrayPoints is not None:
+        if self._isKnown():
             nodes = xrays.used_xrays_of(p)
             rows = registration_evaluation.evaluation_rows(section.movingObject(), nodes, p.trueTransform, p.landmarks, p.xrayPoints) + rows
         p.evaluation = registration_evaluation.show_evaluation(rows, p.evaluation)
+
+    def _isKnown(self):
+        """Whether there is something to compare with."""
+        p = self._section.parameters
+        return p.trueTransform is not None or p.landmarks is not None and p.xrayPoints is not None
 
     def _showTable(self):
         p, table = self._section.parameters, self._section.ui.evaluationTable
