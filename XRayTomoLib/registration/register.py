@@ -120,8 +120,8 @@ def register(case, start=None, options=None):
 
 
 def approach(case, start, options):
-    """Generator of Steps that returns the pose [4, 4] of a Case up to the finest resolution, by search and refinement, but unchecked: the
-    X-rays may show other things that still lack, which contradict each other."""
+    """Generator of Steps that returns the pose [4, 4] of a Case before the finest resolution, by search and refinement. Whether X-rays
+    contradict each other is not asked: it takes all the objects that they show to tell."""
     return (yield from _approached(case, start, options, []))[-1]
 
 
