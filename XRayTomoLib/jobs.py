@@ -16,14 +16,15 @@ from . import __version__
 
 @dataclass(frozen=True)
 class Step:
-    """What a job yields after each step: `index` of `total` (None: open-ended), a residual, a message, a preview (array), and the
-    state (a dictionary of tensors and numbers) from which it can be resumed."""
+    """What a job yields after each step: `index` of `total` (None: open-ended), a residual, a message, a preview (array), the state (a
+    dictionary of tensors and numbers) from which it can be resumed, and the value of what is known beforehand, where it has one."""
     index: int
     total: int | None = None
     residual: float | None = None
     message: str = ""
     preview: object = None
     state: dict | None = None
+    prior: float | None = None
 
 
 def run(job, progress=None):

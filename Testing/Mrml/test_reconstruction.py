@@ -106,6 +106,17 @@ def test_convergence_is_a_table_with_its_plot(logic, scan, volume):
     assert not slicer.util.getNodesByClass("vtkMRMLTableNode") and not slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode")
 
 
+def test_the_prior_is_drawn_beside_the_residual(logic, scan, volume):
+    node = logic.reconstruct(scan, method="fista", regionNode=volume, iterations=4)
+    table = convergence.table_of(node)
+    prior, share = array_of_column(table, "prior"), array_of_column(table, "prior share")
+    assert len(prior) == 4 and min(prior) > 0 and max(share) == 1 and share[0] == pytest.approx(prior[0] / max(prior))
+    chart = table.GetNodeReference(convergence.CHART_ROLE)
+    assert [chart.GetNthPlotSeriesNode(n).GetYColumnName() for n in range(2)] == ["residual", "prior share"]
+    logic.reconstruct(scan, method="cgls", regionNode=volume, iterations=2, outputNode=node)
+    assert chart.GetNumberOfPlotSeriesNodes() == 1 and len(slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode")) == 1
+
+
 def test_a_failure_takes_back_what_it_made(logic, scan, volume):
     nodes = slicer.mrmlScene.GetNumberOfNodes()
     with pytest.raises(ValueError, match="prior"):

@@ -199,7 +199,8 @@ def _followed(job, quiet):
             bar.total = step.total
             bar.set_description_str("" if step.residual is not None else step.message, refresh=False)
             if step.residual is not None:
-                bar.set_postfix_str(f"residual {step.residual:.3g}", refresh=False)
+                prior = "" if step.prior is None else f", prior {step.prior:.3g}"
+                bar.set_postfix_str(f"residual {step.residual:.3g}{prior}", refresh=False)
             bar.update(step.index - bar.n)
 
         return jobs.run(job, show)

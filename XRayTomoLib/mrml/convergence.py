@@ -5,11 +5,18 @@ import vtk
 
 TABLE_ROLE = "XRayTomo.Convergence"
 CHART_ROLE = "XRayTomo.Chart"
-_COLUMNS = {"iteration": vtk.vtkIntArray, "residual": vtk.vtkDoubleArray, "seconds": vtk.vtkDoubleArray}
+_COLUMNS = {
+    "iteration": vtk.vtkIntArray,
+    "residual": vtk.vtkDoubleArray,
+    "seconds": vtk.vtkDoubleArray,
+    "prior": vtk.vtkDoubleArray,
+    "prior share": vtk.vtkDoubleArray,
+}
 
 
 def show_convergence(rows, name, table=None):
-    """A table node of rows (iteration, residual) or (iteration, residual, seconds) with a chart node.
+    """A table node of rows (iteration, residual) or (iteration, residual, seconds), or with (prior, prior as a share of its largest) behind these,
+    and a chart node of the residual and the prior's share.
 
     `table` is filled when it is given and still there.
     """
@@ -26,7 +33,21 @@ def show_convergence(rows, name, table=None):
         table.RemoveAllColumns()
         for column in columns:
             table.AddColumn(column)
+    _chart_prior(table, "prior share" in [column.GetName() for column in columns])
     return table
+
+
+def _chart_prior(table, has_prior):
+    """The chart has a line for the prior where the table has a column for it."""
+    chart = table.GetNodeReference(CHART_ROLE)
+    lines = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())] if chart is not None else []
+    found = next((series for series in lines if series.GetYColumnName() == "prior share"), None)
+    if has_prior and chart is not None and found is None:
+        _add_line(chart, table, "iteration", "prior share")
+        chart.SetYAxisTitle("relative residual, prior")
+    elif found is not None and not has_prior:
+        slicer.mrmlScene.RemoveNode(found)
+        chart.SetYAxisTitle("relative residual")
 
 
 def table_of(node):
@@ -57,18 +78,22 @@ def add_chart(table, x, columns):
     """A chart node of a table node, one line for each of `columns` {column: axis title} over the column `x`."""
     chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", table.GetName())
     for column in columns:
-        series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", column)
-        series.SetAndObserveTableNodeID(table.GetID())
-        series.SetXColumnName(x)
-        series.SetYColumnName(column)
-        series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
-        series.SetUniqueColor()
-        chart.AddAndObservePlotSeriesNodeID(series.GetID())
+        _add_line(chart, table, x, column)
     chart.SetTitle(table.GetName())
     chart.SetXAxisTitle(x)
     chart.SetYAxisTitle(", ".join(dict.fromkeys(columns.values())))
     table.SetNodeReferenceID(CHART_ROLE, chart.GetID())
     return chart
+
+
+def _add_line(chart, table, x, column):
+    series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", column)
+    series.SetAndObserveTableNodeID(table.GetID())
+    series.SetXColumnName(x)
+    series.SetYColumnName(column)
+    series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
+    series.SetUniqueColor()
+    chart.AddAndObservePlotSeriesNodeID(series.GetID())
 
 
 def show_chart(table):

@@ -155,7 +155,7 @@ class ReconstructionJob:
         self.geometry_node = geometry_node or stack_geometry(stack_node)
         self.pause, self._finish = threading.Event(), threading.Event()
         self.grid = None
-        self.residuals = []  # (iteration, residual, seconds since the start)
+        self.residuals = []  # (iteration, residual, seconds since the start) and, of methods with a prior, its value
         self._pictures = deque(maxlen=1)
         self.node = self._before = self._window = None
         self.is_shown = False
@@ -193,7 +193,7 @@ class ReconstructionJob:
                 step = next(job)
                 first = first if first and first[0] < step.index else (step.index, time.monotonic())
                 if step.residual is not None:
-                    self.residuals.append((step.index, step.residual, time.monotonic() - began))
+                    self.residuals.append((step.index, step.residual, time.monotonic() - began, *(() if step.prior is None else (step.prior,))))
                 if self._finish.is_set():
                     return self._ended_early(p, step) if step.preview is not None and self.is_iterative else None
                 if step.preview is not None and (time.monotonic() - shown >= PREVIEW_SECONDS or step.index == 1):
@@ -282,7 +282,7 @@ class ReconstructionJob:
             node.SetNodeReferenceID(STACK_ROLE, self.stack_node.GetID())
             node.SetAttribute(PROVENANCE_ATTRIBUTE, json.dumps(picture.made) if picture.made else None)
         if self.residuals:
-            show_convergence_of(node, list(self.residuals))
+            show_convergence_of(node, _with_share(list(self.residuals)))
         self.is_shown = True
 
     def discard(self):
@@ -337,6 +337,12 @@ def _restore(node, content):
             node.SetNodeReferenceID(role, identity)
         if window is not None:
             node.GetDisplayNode().SetWindowLevelMinMax(*window)
+
+
+def _with_share(rows):
+    """Rows with a prior's value get it as a share of the largest, which is drawn beside the residual."""
+    top = max((row[3] for row in rows if len(row) > 3), default=0.0) or 1.0
+    return [(*row, row[3] / top) if len(row) > 3 else row for row in rows]
 
 
 def _message(step, first):

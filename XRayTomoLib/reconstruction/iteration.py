@@ -32,6 +32,9 @@ class Iterative:
     def check(self, problem):
         """Raises ReconstructionError where the problem does not suit the method."""
 
+    def prior_value(self, problem, x):
+        """Value of the method's prior for the volume x, None for methods without one."""
+
 
 @dataclass(frozen=True)
 class Constrained(Iterative):
@@ -65,7 +68,8 @@ def iterate(method, problem, state=None):
         if not math.isfinite(residual):
             raise ReconstructionError(f"iteration {state['iteration']} left the range of numbers; lower the relaxation or the step size")
         reason = _reason_to_stop(method, state, residual, residual * scale / noise if noise else math.inf, before)
-        yield Step(state["iteration"], method.iterations, residual, reason, state["x"], state)
+        prior = method.prior_value(problem, state["x"])
+        yield Step(state["iteration"], method.iterations, residual, reason, state["x"], state, None if prior is None else float(prior))
         if reason:
             break
     return state["x"]

@@ -41,6 +41,9 @@ class ASDPOCS(OSSART):
             state["share"] *= self.tv_fall
         return residual
 
+    def prior_value(self, problem, x):
+        return TotalVariation().value(x)
+
     def _slope(self, problem, x):
         return TotalVariation().gradient(x)
 
@@ -55,6 +58,10 @@ class PICCS(ASDPOCS):
     def check(self, problem):
         if problem.prior is None:
             raise ReconstructionError("PICCS needs a prior volume on the same grid; choose one, or take ASD-POCS")
+
+    def prior_value(self, problem, x):
+        tv = TotalVariation()
+        return self.prior_share * tv.value(x - problem.prior) + (1 - self.prior_share) * tv.value(x)
 
     def _slope(self, problem, x):
         tv = TotalVariation()

@@ -37,6 +37,9 @@ class FISTA(Constrained):
         return {"tv": TotalVariation(), "huber": Huber(self.edge_per_mm), "qggmrf": QGGMRF(self.edge_per_mm),
                 "wavelets": Wavelets(self.wavelet), "none": None}[self.prior]
 
+    def prior_value(self, problem, x):
+        return None if self.denoiser or self.prior == "none" else self.prior_object().value(x)
+
     def prepare(self, problem):
         prior, bound = self.prior_object(), squared_norm(problem)
         weight = 0.0 if prior is None or self.denoiser else weight_of_prior(self.strength, problem)
@@ -80,6 +83,9 @@ class PDHG(Constrained):
     iterations: int = option(100, "Iterations", "number of iterations", minimum=1, maximum=1000000)
     strength: float = option(1e-3, "Strength", "weight of the prior, as a share of the largest backprojected value", 0.0, 1.0)
     edge_per_mm: float = option(0.0, "Edge", EDGE_HELP + "; 0: total variation, more: Huber", 0.0, unit="1/mm")
+
+    def prior_value(self, problem, x):
+        return (Huber(self.edge_per_mm) if self.edge_per_mm else TotalVariation()).value(x)
 
     def prepare(self, problem):
         rays = ray_weights(problem)

@@ -167,3 +167,19 @@ def test_work_goes_on_where_it_was_stopped(method):
     for _ in range(4):
         step = next(half)
     assert torch.allclose(jobs.run(iterate(method, problem, step.state)), jobs.run(iterate(method, problem)), rtol=1e-12)
+
+
+def test_steps_carry_the_value_of_the_prior():
+    A, truth = positive_problem()
+    known = torch.rand(truth.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    tv = TotalVariation()
+    expected = {
+        FISTA(iterations=2): lambda x: tv.value(x), FISTA(iterations=2, prior="huber", edge_per_mm=0.1): lambda x: Huber(0.1).value(x),
+        PDHG(iterations=2): lambda x: tv.value(x), PDHG(iterations=2, edge_per_mm=0.1): lambda x: Huber(0.1).value(x),
+        ASDPOCS(iterations=2, subsets=2): lambda x: tv.value(x),
+        PICCS(iterations=2, subsets=2, prior_share=0.3): lambda x: 0.3 * tv.value(x - known) + 0.7 * tv.value(x),
+    }  # fmt: skip
+    for method, value in expected.items():
+        for step in iterate(method, Problem(A, A(truth), prior=known)):
+            assert step.prior == pytest.approx(float(value(step.preview)))
+    assert all(step.prior is None for step in iterate(FISTA(iterations=2, prior="none"), Problem(A, A(truth))))
