@@ -51,13 +51,17 @@ def upright_panel(views, orbit):
 
 
 def resampled(p, views, panel):
-    """Projections [N, rows, cols] of `views` interpolated (bilinearly) at the rays through the pixels of `panel`; 0 where there is none."""
+    """Projections [N, rows, cols] of `views` at the rays through the pixels of `panel`; 0 where there is none.
+
+    Cubic convolution: linear interpolation would smooth, and the ramp filter with it.
+    """
     points = to_numpy(panel.surface.points(panel)).reshape(len(panel), -1, 3)
     pixels = torch.as_tensor(to_numpy(views.project(points))).to(p)
     size = torch.tensor([views.shape[0], views.shape[1]], dtype=p.dtype)
     place = (2 * pixels + 1) / size - 1
-    place = torch.where(torch.isfinite(place), place, torch.full_like(place, 9.0)).flip(-1).reshape(len(panel), *panel.shape, 2)
-    return torch.nn.functional.grid_sample(p[:, None], place, mode="bilinear", padding_mode="zeros", align_corners=False)[:, 0]
+    seen = (place.abs() <= 1).all(-1).reshape(len(panel), *panel.shape)
+    place = torch.where(torch.isfinite(place), place, torch.zeros_like(place)).flip(-1).reshape(len(panel), *panel.shape, 2)
+    return seen * torch.nn.functional.grid_sample(p[:, None], place, mode="bicubic", padding_mode="border", align_corners=False)[:, 0]
 
 
 def column_positions(panel, orbit):
