@@ -14,6 +14,8 @@ PROJECTIONS = {
     "1.2.840.10008.5.1.4.1.1.12.1.1": "enhanced XA", "1.2.840.10008.5.1.4.1.1.12.2.1": "enhanced XRF",
 }  # fmt: skip
 MOST_FRAMES = 1_000_000
+ITEM_BYTES = 8              # of the header that each compressed frame has in the file (PS3.5 A.4)
+DEFLATED = "1.2.840.10008.1.2.1.99"
 # Functional groups (PS3.3 C.7.6.16, C.8.19.6) that hold what is asked for, by keyword.
 GROUPS = {
     "ImagerPixelSpacing": "FramePixelDataPropertiesSequence", "PixelIntensityRelationship": "FramePixelDataPropertiesSequence",
@@ -33,7 +35,7 @@ def is_projection_file(path):
             if file.read(132)[128:] != b"DICM":
                 return False
         with readable(path) as pydicom:
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+            header = _header(path, pydicom, specific_tags=["SOPClassUID"])
             return str(header.get("SOPClassUID", "")) in PROJECTIONS
     except (OSError, ProjectionError):
         return False
@@ -52,13 +54,20 @@ def readable(path, what="not a readable DICOM file", remedy="export it again"):
         raise ProjectionError(f"{path}: {what} ({first_line(error)}); {remedy}.") from error
 
 
+def _header(path, pydicom, **what):
+    """The dataset without its pixels. Deflated files, which pydicom unpacks as a whole, are refused before that."""
+    if pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID") == DEFLATED:
+        raise ProjectionError(f"{path}: the file is deflated as a whole; export it uncompressed.")
+    return pydicom.dcmread(path, stop_before_pixels=True, **what)
+
+
 class Frames:
     """Header and frames of one file: `count`, `shape` (rows, cols), `dtype`, `kind`, `meaning` (of the values, for people)."""
 
     def __init__(self, path):
         self.path = path
         with readable(path) as pydicom:
-            self.dataset = pydicom.dcmread(path, stop_before_pixels=True)
+            self.dataset = _header(path, pydicom)
             self._read()
 
     def _read(self):
@@ -80,6 +89,8 @@ class Frames:
         if bits not in (8, 16):
             raise ProjectionError(f"{self.path}: BitsAllocated = {bits}; expected 8 or 16.")
         promised, held = self.count * math.prod(self.shape) * bits // 8, self.path.stat().st_size
+        if syntax.is_compressed and self.count * ITEM_BYTES > held:
+            raise ProjectionError(f"{self.path}: {self.count} compressed frames (NumberOfFrames) do not fit into {held} bytes; export it again.")
         if not syntax.is_compressed and promised > held:
             raise ProjectionError(f"{self.path}: {self.count} frames of {self.shape[0]} x {self.shape[1]} pixels (NumberOfFrames, Rows, Columns) "
                                   f"are {promised} bytes, the file has {held}; export it again.")

@@ -145,6 +145,26 @@ def test_broken_headers(tmp_path, values, message):
     assert message in str(caught.value) and "a.dcm" in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_compressed_files_are_held_to_what_they_can_hold(tmp_path, monkeypatch):
+    """Of a million frames in a kilobyte none is looked at; a deflated file is not unpacked."""
+    made = pydicom.dcmread(dicom.save(tmp_path / "a.dcm", dicom.dataset(kit.counts(), **dicom.c_arm())))
+    made.file_meta.TransferSyntaxUID, made.NumberOfFrames = pydicom.uid.JPEG2000Lossless, 1_000_000
+    made.PixelData = pydicom.encaps.encapsulate([b"\xff\x4f"])
+    made["PixelData"].is_undefined_length = True
+    made.save_as(tmp_path / "j.dcm")
+    with pytest.raises(ProjectionError, match="j.dcm: 1000000 compressed frames .* do not fit into"):
+        open_projections(tmp_path / "j.dcm")
+    made = dicom.dataset(kit.counts(), **dicom.c_arm())
+    made.file_meta = pydicom.dataset.FileMetaDataset()
+    made.file_meta.TransferSyntaxUID, made.file_meta.MediaStorageSOPClassUID = pydicom.uid.DeflatedExplicitVRLittleEndian, made.SOPClassUID
+    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
+    made.save_as(tmp_path / "d.dcm", enforce_file_format=True)
+    monkeypatch.setattr(pydicom, "dcmread", None)               # it would unpack the file
+    with pytest.raises(ProjectionError, match="d.dcm: the file is deflated as a whole"):
+        open_projections(tmp_path / "d.dcm", "dicom_xa")
+
+
 def test_truncated_and_foreign_files(tmp_path):
     path = dicom.save(tmp_path / "a.dcm", dicom.dataset(kit.counts(), **dicom.c_arm()))
     whole = path.read_bytes()
