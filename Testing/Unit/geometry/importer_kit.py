@@ -163,7 +163,7 @@ def assert_damage_is_survived(read, path, seed=0, tries=60):
     path.write_bytes(good)
 
 
-STRANGE = [None, "", "a", [], {}, [[]], [None], True, 0, -1, 0.5, 1e300, 10**400, float("nan"), float("-inf"), [[1, 2], [3]], {"a": 1}, 10**9]
+STRANGE = [None, "", "a", "a\nb", [], {}, [[]], [None], True, 0, -1, 0.5, 1e300, 10**400, float("nan"), float("-inf"), [[1, 2], [3]], {"a": 1}, 10**9]
 
 
 def assert_strange_values_are_refused(read, path):
@@ -181,6 +181,7 @@ def assert_strange_values_are_refused(read, path):
                 read(path)
             except GeometryError as error:
                 assert path.name in str(error) or str(error).startswith("views"), (place, value, error)
+                assert "\n" not in str(error), (place, value, error)
             except Exception as error:
                 raise AssertionError(f"{place} = {value!r}: {error!r}") from error
     path.write_text(good)

@@ -102,6 +102,11 @@ def finite(what, value):
     return array
 
 
+def shown(value):
+    """`value` as one line of at most 60 characters, for messages."""
+    return " ".join(str(value).split())[:60]
+
+
 class Fields:
     """One JSON object of a file, read field by field; `where` names the file and the place in it."""
 
@@ -127,7 +132,7 @@ class Fields:
             return value
         number = finite(f"{self.where}: '{name}'", value)
         if number.ndim or positive and not number > 0:
-            raise FormatError(f"{self.where}: '{name}' = {str(value)[:60]}; expected one number{' above 0' if positive else ''}")
+            raise FormatError(f"{self.where}: '{name}' = {shown(value)}; expected one number{' above 0' if positive else ''}")
         return float(number)
 
     def count(self, name, default=_REQUIRED):
@@ -141,14 +146,14 @@ class Fields:
         """true or false."""
         value = self.get(name, default)
         if not isinstance(value, bool):
-            raise FormatError(f"{self.where}: '{name}' = {str(value)[:60]}; expected true or false")
+            raise FormatError(f"{self.where}: '{name}' = {shown(value)}; expected true or false")
         return value
 
     def choice(self, name, choices, default=_REQUIRED):
         """One of `choices` (texts, or None for null)."""
         value = self.values[name] if name in self.values else self.get(name, default)
         if not isinstance(value, (str, type(None))) or value not in choices:
-            raise FormatError(f"{self.where}: '{name}' = {str(value)[:60]}; expected one of {', '.join(map(str, choices))}")
+            raise FormatError(f"{self.where}: '{name}' = {shown(value)}; expected one of {', '.join(map(str, choices))}")
         return value
 
     def array(self, name, shape, default=_REQUIRED):

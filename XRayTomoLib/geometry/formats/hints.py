@@ -2,7 +2,7 @@
 import numpy as np
 
 from . import FormatError
-from .fields import MOST_COUNT, finite
+from .fields import MOST_COUNT, finite, shown
 
 
 def shape_hint(where, shape):
@@ -25,5 +25,5 @@ def lengths_hint(where, name, value, counts):
     """Lengths in mm, as many as one of `counts`, from the hint `name`."""
     lengths = np.ravel(finite(f"{where}: '{name}'", value))
     if len(lengths) not in counts or not (lengths > 0).all():
-        raise FormatError(f"{where}: '{name}' = {str(value)[:60]}; expected lengths above 0 mm, {' or '.join(map(str, counts))} of them")
+        raise FormatError(f"{where}: '{name}' = {shown(value)}; expected lengths above 0 mm, {' or '.join(map(str, counts))} of them")
     return lengths

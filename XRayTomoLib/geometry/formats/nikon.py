@@ -68,7 +68,7 @@ def read_parameters(path):
     parser.optionxform = str
     try:
         parser.read_string(read_bytes(path).decode("utf-8-sig", "replace"))
-    except configparser.Error as error:
+    except (configparser.Error, AttributeError) as error:       # the latter for an indented line below a name without a value
         raise FormatError(f"{path}: not an .xtekct file of lines 'name=value' ({str(error).splitlines()[0]})") from error
     if SECTION not in parser:
         raise FormatError(f"{path}: the section [{SECTION}] is missing; not a complete .xtekct file")

@@ -26,7 +26,7 @@ from ..pose import rotation_from_vector
 from ..views import Views
 from . import FormatError
 from .comparing import same_views
-from .fields import Fields, keys_of, read_object
+from .fields import Fields, keys_of, read_object, shown
 
 TITLE = "ODL parameters"
 SUFFIXES = (".odl.json",)
@@ -110,7 +110,7 @@ def _radii(fields, kind, u, v):
     if value is None:
         return np.zeros(2)
     if kind != "ConeBeamGeometry" or not isinstance(value, list) or len(value) != 2:
-        raise FormatError(f"{fields.where}: 'det_curvature_radius' = {str(value)[:60]}; expected [radius, null] or [radius, radius] of a cone beam")
+        raise FormatError(f"{fields.where}: 'det_curvature_radius' = {shown(value)}; expected [radius, null] or [radius, radius] of a cone beam")
     radii = np.array([Fields(fields.where, {"det_curvature_radius": r}).number("det_curvature_radius", 0.0, positive=True) for r in value])
     if radii[1] not in (0, radii[0]) or not radii[0]:
         raise FormatError(f"{fields.where}: 'det_curvature_radius' = {value}; expected [radius, null] (a cylinder) or twice the same (a sphere)")

@@ -14,7 +14,7 @@ from ..arrays import GeometryError, to_numpy
 from ..detectors import Surface
 from ..views import Views
 from . import FormatError
-from .fields import Fields, read_text
+from .fields import Fields, read_text, shown
 
 TITLE = "XRayTomo geometry"
 SUFFIXES = (".json",)
@@ -67,10 +67,11 @@ def views_from_text(text, where="the geometry"):
     if fields.values.get("format") != FORMAT:
         raise FormatError(f"{where}: not an acquisition geometry; its 'format' must be '{FORMAT}'")
     if fields.values.get("version") not in _READ:
-        raise FormatError(f"{where}: has the version {fields.values.get('version')}, this XRayTomo reads {_READ[0]} to {VERSION}; update XRayTomo")
+        version = shown(fields.values.get("version"))
+        raise FormatError(f"{where}: has the version {version}, this XRayTomo reads {_READ[0]} to {VERSION}; update XRayTomo")
     unknown = set(document) - _KEYS
     if unknown:
-        raise FormatError(f"{where}: the field '{sorted(unknown)[0]}' is not known; expected some of {', '.join(sorted(_KEYS))}")
+        raise FormatError(f"{where}: the field '{shown(sorted(unknown)[0])}' is not known; expected some of {', '.join(sorted(_KEYS))}")
     vectors = {name: fields.array(name, (None, 3), None) for name in _VECTORS}
     numbers = {name: fields.array(name, (None,), None) for name in _NUMBERS}
     shape = fields.array("shape", (2,))

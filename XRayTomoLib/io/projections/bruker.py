@@ -120,7 +120,7 @@ class _Log:
         parser = configparser.RawConfigParser(strict=False, allow_no_value=True, delimiters=("=",), comment_prefixes=(";",))
         try:
             parser.read_string(path.read_bytes()[:LOG_LIMIT].decode("latin-1"))
-        except configparser.Error as error:
+        except (configparser.Error, AttributeError) as error:       # the latter for an indented line below a key without a value
             raise ProjectionError(f"{path}: not a SkyScan log ({str(error).splitlines()[0]}); get a complete copy.") from error
         self.values = {}
         for section in parser.sections():

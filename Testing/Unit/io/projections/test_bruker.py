@@ -73,6 +73,7 @@ def test_points_fall_where_the_formula_says(scan):
     ("Image Pixel Size (um)=20.000", "Image Pixel Size (um)=-1", "must be above 0"),
     ("Number Of Rows=    4", "Number Of Rows=  999999999", "Number of Rows"),
     ("Number Of Rows=    4", "Number Of Rows=4.5", "expected a whole number"),
+    ("Number Of Rows=    4", "Number Of Rows\n  4", "not a SkyScan log"),
     ("Number Of Rows=    4", "Number Of Rows=4\n of 5", r"Number of Rows = '4\nof 5'"),
     ("Number Of Files=    4", "Number Of Files=1000000000", "expected at most"),
     ("Number Of Files=    4", "Number Of Files=9", "number 4 of mouse_~00*.tif is missing"),

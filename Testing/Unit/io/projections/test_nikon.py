@@ -98,6 +98,7 @@ def test_what_is_not_used_is_said(tmp_path, caplog):
         ({"Projections": 1.5}, "'Projections' = 1.5"),
         ({"WhiteLevel": -1}, "'WhiteLevel' = -1"),
         ({"section": "Other"}, "the section [XTekCT] is missing"),
+        ({"section": "XTekCT]\nName\n  rock\n[Other"}, "not an .xtekct file"),
     ],
 )
 def test_missing_and_impossible_values(tmp_path, changes, message):
