@@ -1,5 +1,7 @@
 """Checkpoints of iterative work: a state on disk that resumes the same work and no other."""
+import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -9,6 +11,7 @@ from ..jobs import sha256_of
 from ..options import values_of
 from .problem import ReconstructionError
 
+LOG = logging.getLogger(__name__)
 FORMAT = "xraytomo-checkpoint"
 VERSION = 1
 
@@ -52,18 +55,39 @@ def load_state(path, belongs_to):
 
 
 def with_checkpoints(job, path, belongs_to, every_s=60.0):
-    """The generator `job` of Steps, its state saved to `path` at most every `every_s` seconds, and at the end."""
-    last, state = time.monotonic(), None
+    """The generator `job` of Steps, its state saved to `path` after its first step, then at most every `every_s` seconds, and at the end.
+
+    Raises ReconstructionError where the first state cannot be written. Later (a full disk) the work goes on and keeps the checkpoint before:
+    it is logged, and the step's message says so.
+    """
+    last, step, unsaved = None, None, None
     try:
         while True:
             step = next(job)
-            state = step.state
-            if state is not None and time.monotonic() - last >= every_s:
-                save_state(path, state, belongs_to)
-                last, state = time.monotonic(), None
+            unsaved = step.state
+            if unsaved is not None and last is None:
+                save_state(path, unsaved, belongs_to)
+                last, unsaved = time.monotonic(), None
+            elif unsaved is not None and time.monotonic() - last >= every_s:
+                step = _with_trouble(step, path, unsaved, belongs_to)
+                last, unsaved = time.monotonic(), None
             yield step
     except StopIteration as end:
+        state, unsaved = unsaved, None
+        warned = step if state is None else _with_trouble(step, path, state, belongs_to)
+        if warned is not step:
+            yield warned
         return end.value
     finally:
-        if state is not None:
-            save_state(path, state, belongs_to)
+        if unsaved is not None and last is not None:
+            _with_trouble(step, path, unsaved, belongs_to)
+
+
+def _with_trouble(step, path, state, belongs_to):
+    """The step after its state was saved, with what went wrong in its message."""
+    try:
+        save_state(path, state, belongs_to)
+    except ReconstructionError as error:
+        LOG.warning("%s", error)
+        return replace(step, message=str(error))
+    return step

@@ -10,6 +10,7 @@ import torch
 from XRayTomoLib import jobs
 from XRayTomoLib.geometry import CArm, Views, circle, pose_about
 from XRayTomoLib.grids import CartesianGrid
+from XRayTomoLib.jobs import Step
 from XRayTomoLib.reconstruction import ReconstructionError, method_of, reconstruct
 from XRayTomoLib.reconstruction.checkpoint import fingerprint, load_state, save_state, with_checkpoints
 from XRayTomoLib.reconstruction.grids import automatic_grid, box_grid, useful_views
@@ -100,6 +101,46 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path):
     with full_disk(20000), pytest.raises(ReconstructionError, match="the checkpoint before is kept; make room"):
         save_state(path, {"x": torch.zeros(100000), "iteration": 2}, belongs)
     assert load_state(path, belongs)["iteration"] == 1 and [f.name for f in tmp_path.iterdir()] == ["c.pt"]
+
+
+def work(count):
+    """Steps whose states are one number, and a result."""
+    for n in range(1, count + 1):
+        yield Step(n, count, 0.5, "", None, {"iteration": n})
+    return "volume"
+
+
+def test_work_goes_on_when_a_checkpoint_cannot_be_written(tmp_path, monkeypatch, caplog):
+    """A full disk after the second step: the volume comes, the checkpoint before is kept, the steps and the log say so."""
+    path, steps = tmp_path / "c.pt", []
+    job = with_checkpoints(work(4), path, {"method": "SIRT"}, every_s=0.0)
+    steps += [next(job), next(job)]
+    monkeypatch.setattr(torch, "save", full)
+    assert jobs.run(job, steps.append) == "volume"
+    assert [step.index for step in steps] == [1, 2, 3, 4] and load_state(path, {"method": "SIRT"})["iteration"] == 2
+    assert ["make room" in step.message for step in steps] == [False, False, True, True] and "make room" in caplog.text
+
+
+def test_the_result_outlives_a_last_checkpoint_that_cannot_be_written(tmp_path, monkeypatch):
+    job, steps = with_checkpoints(work(3), tmp_path / "c.pt", {}, every_s=3600.0), []
+    next(job)
+    monkeypatch.setattr(torch, "save", full)
+    assert jobs.run(job, steps.append) == "volume" and "make room" in steps[-1].message
+    closed = with_checkpoints(work(3), tmp_path / "d.pt", {})
+    with pytest.raises(ReconstructionError, match="there is none before"):
+        next(closed)
+
+
+def test_closed_work_is_saved_where_it_stood(tmp_path):
+    job = with_checkpoints(work(9), tmp_path / "c.pt", {}, every_s=3600.0)
+    for _ in range(4):
+        next(job)
+    job.close()
+    assert load_state(tmp_path / "c.pt", {})["iteration"] == 4
+
+
+def full(*arguments):
+    raise OSError(28, "No space left on device")
 
 
 def test_foreign_and_broken_checkpoints_are_refused(tmp_path):
