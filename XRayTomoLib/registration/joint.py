@@ -80,6 +80,13 @@ class JointResiduals(Residuals):
         moves = np.stack([compose(one[3:], move, self.case.pivot) for one, move in zip(own, state.moves)])
         return State(poses, state.shifts + own[:, :3], moves)
 
+    def corrections(self, further):
+        """Values [N, 9] by X-ray of an Uncertainty's `further` parameters, those of other bones left out; 0 for what is not free."""
+        values = np.zeros((len(self.case.xrays), self.OWN))
+        free = self.free[self.free >= self.bones] - self.bones
+        values.flat[free] = further[len(further) - len(free):]
+        return values
+
     def length_mm(self, step):
         return max(Residuals.length_mm(self, step[6 * b : 6 * b + 6]) for b in range(len(self.cases)))
 
@@ -94,13 +101,15 @@ def _axes(views):
 
 @dataclass(frozen=True, eq=False)
 class JointRegistration:
-    """Poses [B, 4, 4] of the bones, the corrected views of the X-rays, their detectors' shifts [N, 3] (mm along u, v, away from the source)
-    the local NCC [N] of each X-ray, and the Uncertainty of each bone."""
+    """Poses [B, 4, 4] of the bones, the corrected views of the X-rays, their detectors' shifts [N, 3] (mm along u, v, away from the source),
+    the local NCC [N] of each X-ray, the Uncertainty of each bone, and the standard deviations [N, 9] of the views' corrections: shifts (mm),
+    turns (rad) and moves (mm) about the first bone, 0 for what was not refined."""
     poses: np.ndarray
     views: tuple
     shifts_mm: np.ndarray
     scores: np.ndarray
     uncertainties: tuple
+    deviations: np.ndarray
 
 
 def register_bones(cases, starts, options=None, geometry=()):
@@ -136,7 +145,8 @@ def register_together(cases, starts, geometry=(), options=None, first=1):
     scores = np.array([float(part.correlation(residuals.rendered(state, i)[0])) for i, part in enumerate(residuals.parts)])
     coarse = [case.level(level.image, 2 * level.volume).with_xrays(seen[0].xrays) for case in cases]
     bars = tuple(_bar(seen, coarse, state, level.radius, geometry, b) for b in range(len(cases)))
-    return JointRegistration(state.poses, tuple(state.corrected(i, view) for i, view in enumerate(views)), state.shifts, scores, bars)
+    return JointRegistration(state.poses, tuple(state.corrected(i, view) for i, view in enumerate(views)), state.shifts, scores, bars,
+                             residuals.corrections(bars[0].further))
 
 
 def _bar(fine, coarse, state, radius, geometry, bone):

@@ -14,12 +14,14 @@ LEAST_FREEDOM = 4.0         # degrees of freedom below which T^2 has no bounds t
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
     """Covariance [6, 6] of the increment (w in rad, t in mm) about `pivot` at a pose, and `inflation`: the ratio of the standard
-    deviation, misfit included, to that of independent pixels; of it `disagreement` is what X-rays that contradict each other add."""
+    deviation, misfit included, to that of independent pixels; of it `disagreement` is what X-rays that contradict each other add.
+    further: standard deviations of the other free parameters, in their order and units."""
     covariance: np.ndarray
     pose: np.ndarray
     pivot: np.ndarray
     inflation: float
     disagreement: float = 1.0
+    further: np.ndarray = ()
 
     def at(self, point_ras):
         """Covariance [3, 3] (mm^2) of where the object's point, now at `point_ras`, lies."""
@@ -70,20 +72,23 @@ def uncertainty(residuals, state, coarse=None):
     coarse: the same residuals of a volume with voxels twice as large. A third of what the pose differs by with it is the error that voxels
     leave (L. Richardson, 1911, for errors that fall with the voxel's square); it is added to the covariance.
     """
-    parts = _scores(residuals, state)
-    H, M, plain = (sum(getattr(part, name) for part in parts) for name in ("H", "M", "plain"))
-    bread = _inverse(H)
-    covariance, alone = _birge(parts) * _few_blocks(parts, bread) * bread @ M @ bread, bread @ plain @ bread
+    parts, free = _scores(residuals, state), residuals.free
+    whole, alone = (sum(getattr(part, name) for part in parts) for name in ("H", "plain"))
+    T = _elimination(whole, free)
+    bread = _inverse(T.T @ whole @ T)
+    disagreement = _birge(parts, T)
+    M = disagreement * _few_blocks(parts, T, bread) * sum(part.M for part in parts)
+    covariance, alone = (bread @ T.T @ each @ T @ bread for each in (M, alone))
     if coarse is not None:
-        off = bread @ (sum(part.g for part in _scores(coarse, state)) - sum(part.g for part in parts)) / 3
+        off = bread @ T.T @ (sum(part.g for part in _scores(coarse, state)) - sum(part.g for part in parts)) / 3
         covariance = covariance + np.outer(off, off)
-    free = residuals.free[residuals.free < 6]
+    of_all, free = _inverse(whole) @ M @ _inverse(whole), free[free < 6]
     lever = np.array([ARM_MM] * 3 + [1.0] * 3)[free] ** 2
     inflation = np.sqrt((lever @ np.diag(covariance)) / max(lever @ np.diag(alone), 1e-30))
     full = np.zeros((6, 6))
     full[np.ix_(free, free)] = covariance
     return Uncertainty(full, np.asarray(getattr(state, "pose", state)), np.asarray(residuals.case.pivot), float(inflation),
-                       float(np.sqrt(_birge(parts))))
+                       float(np.sqrt(disagreement)), np.sqrt(np.diag(of_all)[len(free):]))
 
 
 def _scores(residuals, state):
@@ -91,39 +96,47 @@ def _scores(residuals, state):
 
 
 class _Scores:
-    """One X-ray's curvature H, of it that of each block [blocks, n, n], sums of squared scores M (over blocks) and `plain` (over pixels), and
-    score g, by the free directions of the pose, its own further parameters eliminated (Schur complement)."""
+    """One X-ray's curvature H, sums of squared scores M (over blocks) and `plain` (over pixels), and score g, by the free parameters."""
 
     def __init__(self, part, weight, r, J, free):
-        J, weight, alike = J[..., free].double().numpy(), weight.double().numpy(), part.alike(r).double().numpy()
-        curved = ((weight >= 1) * alike / part.count)[..., None]
-        H = np.einsum("rci,rcj->ij", J, J * curved, optimize=True)
-        pose, own = np.flatnonzero(free < 6), np.flatnonzero((free >= 6) & (np.diag(H) > 0))
-        take = _inverse(H[np.ix_(own, own)]) @ H[np.ix_(own, pose)]
-        J = J[..., pose] - J[..., own] @ take
-        score, products = J * (weight * r.double().numpy())[..., None] / part.count, J[..., None] * (J * curved)[..., None, :]
-        size = 2 * part.radius + 1
-        sums, self.blocks = block_sums(score, size), block_sums(products.reshape(*r.shape, -1), size).reshape(-1, len(pose), len(pose))
+        self.J, weight, alike = J[..., free].double().numpy(), weight.double().numpy(), part.alike(r).double().numpy()
+        self.curved, self.size = ((weight >= 1) * alike / part.count)[..., None], 2 * part.radius + 1
+        self.H = np.einsum("rci,rcj->ij", self.J, self.J * self.curved, optimize=True)
+        score = self.J * (weight * r.double().numpy())[..., None] / part.count
+        sums = block_sums(score, self.size)
         sums = sums[np.abs(sums).max(1) > 0]
-        self.H, self.g = self.blocks.sum(0), sums.sum(0)
-        self.M = sums.T @ sums * len(sums) / max(len(sums) - len(free), 1)
+        self.g, self.M = sums.sum(0), sums.T @ sums * len(sums) / max(len(sums) - len(free), 1)
         self.plain = np.einsum("rci,rcj->ij", score, score, optimize=True)
 
+    def blocks(self, T):
+        """The curvature [blocks, n, n] of each block by the parameters that `T` leaves."""
+        J = self.J @ T
+        products = J[..., None] * (J * self.curved)[..., None, :]
+        return block_sums(products.reshape(*J.shape[:2], -1), self.size).reshape(-1, *T.shape[1:] * 2)
 
-def _few_blocks(parts, bread):
+
+def _elimination(H, free):
+    """T [all, n]: what of the free parameters' space the n free directions of the pose span when the others follow (Schur complement)."""
+    pose, others = np.flatnonzero(free < 6), np.flatnonzero(free >= 6)
+    T = np.zeros((len(free), len(pose)))
+    T[pose], T[others] = np.eye(len(pose)), -_inverse(H[np.ix_(others, others)]) @ H[np.ix_(others, pose)]
+    return T
+
+
+def _few_blocks(parts, T, bread):
     """The 95 % quantile of Hotelling's T^2 in three dimensions over that of chi-square; degrees of freedom: the number of blocks, if all told
     as much (F. Satterthwaite, Biometrics Bulletin 2, 1946)."""
     from scipy.special import fdtri
-    shares = [bread @ part.blocks for part in parts]
+    shares = [bread @ part.blocks(T) for part in parts]
     freedom = max(len(bread) / sum(np.einsum("bij,bji->", s, s) for s in shares), LEAST_FREEDOM)
     return 3 * freedom / (freedom - 2) * fdtri(3, freedom - 2, 0.95) / CHI_SQUARE_95
 
 
-def _birge(parts):
+def _birge(parts, T):
     """By how much the X-rays' scores, which cancel at the optimum, exceed what their own errors explain (a ratio of variances, at least 1)."""
     if len(parts) == 1:
         return 1.0
-    ratio = sum(part.g @ _inverse(part.M) @ part.g for part in parts) / (len(parts[0].g) * (len(parts) - 1))
+    ratio = sum(part.g @ T @ _inverse(T.T @ part.M @ T) @ T.T @ part.g for part in parts) / (T.shape[1] * (len(parts) - 1))
     return max(1.0, float(ratio))
 
 

@@ -32,7 +32,7 @@ def test_two_bones_together():
 
 def test_geometry_is_refined_with_the_pose():
     """The second view's file lies: its detector stands 4 and -3 mm beside, and the gantry turned 1 degree less."""
-    xrays = xrayed(*BODY, views(), TRUTH)
+    xrays = xrayed(*BODY, views(), TRUTH, noise=0.02)
     turned = compose(np.r_[0, 0, 0.017, 0, 0, 0.0], np.eye(4), CENTRE)
     wrong = State(np.eye(4)[None], np.array([[0, 0, 0], [-4.0, 3.0, 0]]), np.stack([np.eye(4), turned]))
     case = Case(*BODY, [XRay(x.image, wrong.corrected(i, x.views)) for i, x in enumerate(xrays)], CENTRE)
@@ -41,6 +41,17 @@ def test_geometry_is_refined_with_the_pose():
     true, found, before = (np.asarray(v.project(middle_half(BODY[0]) @ T[:3, :3].T + T[:3, 3]))[0] for v, T in (
         (xrays[1].views, TRUTH), (freed.views[1], freed.poses[0]), (fixed.views[1], fixed.poses[0])))
     assert np.abs(found - true).max() < 0.15 < np.abs(before - true).max()
+    assert fixed.deviations.shape == (2, 9) and not fixed.deviations.any()
+    assert not freed.deviations[:, 2].any() and not freed.deviations[0, 3:].any() and (freed.deviations[1, 3:] > 0).all()
+
+
+def test_corrections_have_error_bars():
+    """Detectors alone are refined: along u, where no shift of the body looks the same in both views, they are surer than along v."""
+    xrays, wrong = xrayed(*BODY, views(), TRUTH, noise=0.02), State(np.eye(4)[None], np.array([[0, 0, 0], [-4.0, 3.0, 0]]), np.eye(4)[None][[0, 0]])
+    case = Case(*BODY, [XRay(x.image, wrong.corrected(i, x.views)) for i, x in enumerate(xrays)], CENTRE)
+    found = jobs.run(register_together([case], [TRUTH], ("offset_u", "offset_v")))
+    misses, deviations = (found.shifts_mm + wrong.shifts)[:, :2], found.deviations[:, :2]
+    assert (np.abs(misses) < 4 * deviations).all() and deviations.max() < 20 and (deviations[:, 0] < deviations[:, 1]).all()
 
 
 def test_refusals():

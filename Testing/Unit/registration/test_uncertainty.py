@@ -49,7 +49,8 @@ def test_covariance_is_that_of_hubers_estimator():
 def test_few_blocks_widen_the_bars():
     """Of 64 blocks two tell nearly all: the ellipsoid is that of Hotelling's T^2 for a few degrees of freedom, not for 64."""
     alike, unlike = np.ones(64), np.r_[[32.0] * 2, np.full(62, 0.1)]
-    factors = [_few_blocks([SimpleNamespace(blocks=each[:, None, None] * np.eye(6))], np.eye(6) / each.sum()) for each in (alike, unlike)]
+    factors = [_few_blocks([SimpleNamespace(blocks=lambda _, of=each: of[:, None, None] * np.eye(6))], np.eye(6), np.eye(6) / each.sum())
+               for each in (alike, unlike)]
     assert factors[0] == pytest.approx(1.091, abs=0.002) and factors[1] > 10     # 3 x 64 / 62 F(3, 62; 0.95) / 7.81
 
 
