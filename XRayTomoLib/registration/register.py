@@ -34,7 +34,7 @@ class RegistrationOptions:
     search_count: int = option(256, "Start poses", "poses tried at low resolution round the start; 1: the start alone", minimum=1, maximum=65536)
     search_rotation_deg: float = option(20.0, "Rotation", "how far the start may be turned about each axis", minimum=0.0, maximum=180.0, unit="deg")
     search_shift_mm: float = option(30.0, "Shift", "how far the start may be off along each axis", minimum=0.0, unit="mm")
-    refined_starts: int = option(6, "Refined starts", "of these poses, how many are refined; fewer where they agree", minimum=1, maximum=100)
+    refined_starts: int = option(12, "Refined starts", "of these poses, how many are refined; fewer where many agree", minimum=1, maximum=100)
     half_turns: bool = option(False, "Half turns", "also start from the object turned by 180 deg about each of its axes")
     free: str = option("all", "Degrees of freedom", "what may change; the others stay", several=FREEDOMS)
     grey_curve: bool = option(True, "Grey curve", "at full resolution a curve of grey levels is fitted along, for beam hardening and scatter "
@@ -147,7 +147,7 @@ def _stages(case, poses, options):
 
 def _refined(stages, found, history):
     """Job that takes the poses of the search through the middle stages: up to three at the first, then the best alone."""
-    candidates = distinct(found, stages[0].points, 0.5 * AGREE_MM)[:3]
+    candidates = distinct(found, stages[0].points, 0.5 * AGREE_MM, 3)
     for number, stage in enumerate(stages[1:-1], 1):
         ends = []
         for pose in candidates:

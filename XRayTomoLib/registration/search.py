@@ -7,7 +7,7 @@ from .case import compose
 from .evaluate import mtre_mm
 
 AGREE_MM = 4.0              # refined starts that end closer than this, at low resolution, are one answer
-ENOUGH = 3                  # so many that agree on the best answer end the search
+ENOUGH = 6                  # so many that agree on the best answer, or half of all, end the search
 
 
 def spread(count, rotation_deg, translation_mm, seed=0):
@@ -29,23 +29,23 @@ def poses_around(pose, pivot, count, rotation_deg, translation_mm, seed=0, free=
 def search(stage, poses, keep):
     """Generator of Steps that returns refined poses [m, 4, 4] and their scores [m] at a Stage, the best first.
 
-    Of `poses` [n, 4, 4] the `keep` best are refined one after the other, until ENOUGH agree with the best of them.
+    Of `poses` [n, 4, 4] the `keep` best that lie apart are refined one after the other, until ENOUGH agree with the best of them.
     """
-    starts, _ = stage.best_of(poses, keep)
-    refined = []
+    starts = distinct(stage.best_of(poses, len(poses))[0], stage.points, AGREE_MM, keep)
+    refined, enough = [], min(ENOUGH, (keep + 1) // 2)
     for index, start in enumerate(starts):
         refined.append(run(stage.refine(start)))
         found, score = stage.best_of(np.stack(refined), len(refined))
         yield Step(index + 1, len(starts), 1 - float(score[0]), "search", None, {"pose": found[0]})
-        if (mtre_mm(found, found[0], stage.points) < AGREE_MM).sum() >= ENOUGH:
+        if (mtre_mm(found, found[0], stage.points) < AGREE_MM).sum() >= enough:
             break
     return found, score
 
 
-def distinct(poses, points, apart_mm):
-    """Those of poses [n, 4, 4], in their order, that move `points` by more than apart_mm from all before them: [m, 4, 4]."""
-    kept = []
-    for pose in poses:
-        if all(mtre_mm(pose, other, points) > apart_mm for other in kept):
-            kept.append(pose)
+def distinct(poses, points, apart_mm, most):
+    """Up to `most` of poses [n, 4, 4], in their order, that move `points` by more than apart_mm from all before them: [m, 4, 4]."""
+    kept, left = [], np.ones(len(poses), bool)
+    while left.any() and len(kept) < most:
+        kept.append(poses[left.argmax()])
+        left &= mtre_mm(poses, kept[-1], points) > apart_mm
     return np.stack(kept)

@@ -77,10 +77,18 @@ def test_spread_is_inside_and_starts_with_the_start():
 
 
 def test_search_ends_when_enough_agree(case):
-    stage = Stage(case, Level(4, 3, 8, 0.3, 15), RegistrationOptions())
-    poses = poses_around(TRUTH, CENTRE, 32, 3, 5)
+    stage, points = Stage(case, Level(4, 3, 8, 0.3, 15), RegistrationOptions()), middle_half(case.grid)
+    poses = poses_around(TRUTH, CENTRE, 64, 6, 10)
     found, score = jobs.run(search(stage, poses, 8))
-    assert len(found) == 3 and (np.diff(score) <= 0).all() and len(distinct(found, middle_half(case.grid), 2.0)) == 1
+    assert len(found) == 4 and (np.diff(score) <= 0).all() and len(distinct(found, points, 2.0, 9)) == 1
+
+
+def test_starts_that_are_refined_lie_apart(case):
+    """Of two that lie together the better one is enough; the others are tried in its place."""
+    points, poses = middle_half(case.grid), np.stack([compose(np.r_[0, 0, 0, 0, 0, z], TRUTH, CENTRE) for z in (0, 1, 7, 3.0, 8, 12)])
+    kept = distinct(poses, points, 2.0, 3)
+    np.testing.assert_array_equal(kept, poses[[0, 2, 3]])
+    assert len(distinct(poses, points, 2.0, 9)) == 4
 
 
 def test_refusals(case):
