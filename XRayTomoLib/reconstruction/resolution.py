@@ -8,6 +8,7 @@ from .problem import ReconstructionError
 
 OVERSAMPLING = 4            # samples of the edge response in a voxel's step
 LEAST_CONTRAST = 1e-12
+CLEAR = 0.8                 # correlation of values with the side of the edge from which it is one
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,28 @@ def sphere_edge_response(x, grid, centre_ras, radius_mm, reach_mm=None):
     points = grid.ras_from_ijk(np.stack([i, j, k], -1))
     distance = np.linalg.norm(points - np.asarray(centre_ras), axis=-1) - radius_mm
     return edge_response(x, distance, float(grid.spacing_mm.max()), radius_mm / 2 if reach_mm is None else reach_mm)
+
+
+def plane_edge_response(x, spacing_mm):
+    """EdgeResponse of the plane edge that crosses a small part x [...] of a volume with voxels of spacing_mm (number, or one for each axis of x).
+
+    The edge's normal is the mean gradient, the edge lies where the gradient along it has its centre of mass. Raises ReconstructionError where the
+    values do not differ clearly between the two sides.
+    """
+    x = np.asarray(x, np.float64)
+    spacing = np.broadcast_to(np.asarray(spacing_mm, np.float64), (x.ndim,))
+    if min(x.shape) < 4:
+        raise ReconstructionError(f"a part of {' x '.join(map(str, x.shape))} voxels is too small for an edge; take at least 4 along each axis")
+    places = np.stack(np.meshgrid(*(d * np.arange(n) for n, d in zip(x.shape, spacing)), indexing="ij"))
+    gradient = np.stack([np.gradient(x, d, axis=axis) for axis, d in enumerate(spacing)])
+    normal = gradient.reshape(x.ndim, -1).sum(1)
+    normal /= max(np.linalg.norm(normal), 1e-300)
+    along = np.tensordot(normal, gradient, 1)
+    distance = np.tensordot(normal, places, 1)
+    distance -= (along * distance).sum() / along.sum() if along.sum() > 0 else distance.mean()
+    if not np.ptp(np.sign(distance)) or not np.ptp(x) or np.corrcoef(x.ravel(), np.sign(distance).ravel())[0, 1] < CLEAR:
+        raise ReconstructionError("there is no clear edge in the region; place it across the border of two even parts")
+    return edge_response(x, distance, float(spacing.max()), 0.7 * min(-distance.min(), distance.max()))
 
 
 def _first_crossing(x, y, level):
