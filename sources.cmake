@@ -144,6 +144,7 @@ set(XRAYTOMO_SCRIPTS
   "XRayTomoLib/mrml/projection.py"
   "XRayTomoLib/mrml/projection_import.py"
   "XRayTomoLib/mrml/reconstruction_job.py"
+  "XRayTomoLib/mrml/region_quality.py"
   "XRayTomoLib/mrml/registration_evaluation.py"
   "XRayTomoLib/mrml/registration_job.py"
   "XRayTomoLib/mrml/registration_start.py"

@@ -274,6 +274,13 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
 
         return compare_now(volumeNode, referenceNode, lineNode, attenuation, outputNode, jobs.run)
 
+    def measureRegion(self, volumeNode, roiNode):
+        """Mean, deviation and, where an edge crosses the markups ROI, its response (width_mm, mtf50, mtf10), else the spectrum of the noise, of
+        a volume node: XRayTomoLib.mrml.region_quality.RegionQuality."""
+        from XRayTomoLib.mrml.region_quality import measured_region
+
+        return measured_region(volumeNode, roiNode)
+
     def calibrate(self, stackNode, method="centre", ballsNode=None, ballDiameterMm=2.0, volumeNode=None, attenuation=None, progress=None,
                   **options):
         """(new geometry node, XRayTomoLib.calibration.CalibrationResult with report()) of a stack node, which refers to it from now on.

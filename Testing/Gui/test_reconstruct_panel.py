@@ -230,3 +230,32 @@ def test_compare_shows_figures_and_the_difference(section):
     assert compare.ui.compareMessageLabel.text == "" and "SSIM 0." in compare.ui.compareResultLabel.text
     assert "1/mm" in compare.ui.compareResultLabel.text and p.differenceVolume.GetImageData().GetDimensions() == (38, 34, 30)
     assert compare.ui.profileButton.enabled
+
+
+def test_sharpness_and_noise_are_measured_in_a_region():
+    panel = Panel()
+    compare, p = panel.section("CompareSection"), panel.p
+    blurred = np.random.default_rng(0).normal(0, 20, (24, 30, 32)).astype(np.float32) - 1000
+    blurred += 1000 / (1 + np.exp(-(np.arange(32) - 15.3) / 0.8))
+    matrix = np.diag([2.0, 2.0, 2.0, 1.0])
+    p.comparedVolume = slicer.util.addVolumeFromArray(blurred, ijkToRAS=slicer.util.vtkMatrixFromArray(matrix), name="Edge")
+    p.qualityRegion = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "Region")
+    compare.ui.qualityGroupBox.collapsed = False
+    driving.process()
+
+    def measure(centre, size):
+        p.qualityRegion.SetCenter(*centre)
+        p.qualityRegion.SetSize(*size)
+        driving.click(compare.ui.measureRegionButton)
+        return compare.ui.qualityResultLabel.text
+
+    text = measure((30, 30, 24), (30, 24, 20))
+    assert float(re.search(r"Edge: ([\d.]+) mm", text).group(1)) == pytest.approx(4.394 * 0.8 * 2, rel=0.1) and "MTF of 50 %" in text
+    assert p.spectrumTable.GetTable().GetColumnName(1) == "MTF" and compare.ui.spectrumButton.enabled
+    text = measure((10, 30, 24), (16, 24, 20))
+    assert float(re.search(r"± ([\d.]+) HU", text).group(1)) == pytest.approx(20, rel=0.15)
+    assert p.spectrumTable.GetTable().GetColumnName(1) == "noise power"
+    quality = slicer.util.getModuleLogic("XRayTomo").measureRegion(p.comparedVolume, p.qualityRegion)
+    assert quality.edge is None and quality.deviation == pytest.approx(20, rel=0.15) and quality.voxels == 9 * 13 * 11
+    assert len(slicer.util.getNodesByClass("vtkMRMLPlotChartNode")) == 1
+    assert measure((500, 30, 24), (16, 24, 20)) == "" and "enlarge it" in compare.ui.compareMessageLabel.text

@@ -99,6 +99,8 @@ class XRayTomoParameterNode:
     referenceVolume: slicer.vtkMRMLScalarVolumeNode
     profileLine: slicer.vtkMRMLMarkupsLineNode
     differenceVolume: slicer.vtkMRMLScalarVolumeNode
+    qualityRegion: slicer.vtkMRMLMarkupsROINode
+    spectrumTable: slicer.vtkMRMLTableNode
 
     # Calibrate: the options of each method, as JSON text
     calibrationMethod: str = "centre"

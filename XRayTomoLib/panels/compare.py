@@ -1,9 +1,9 @@
-"""Section Compare: a volume against a reference in figures, as a difference, and along a line."""
+"""Section Compare: a volume against a reference in figures, as a difference, and along a line; its sharpness and noise in a region."""
 
 import slicer
 from slicer.i18n import tr as _
 
-from ..mrml import comparison, convergence
+from ..mrml import comparison, convergence, region_quality
 from ..mrml.acquisition import attenuation_from_parameters
 from . import dependencies
 from .job_bar import JobBar
@@ -23,11 +23,14 @@ class CompareSection(Section):
         self.ui.differenceSelector.addAttribute("vtkMRMLScalarVolumeNode", comparison.DIFFERENCE_ATTRIBUTE, "1")
         self.ui.compareButton.connect("clicked()", self.onCompare)
         self.ui.profileButton.connect("clicked()", self.onProfile)
+        self.ui.measureRegionButton.connect("clicked()", self.onMeasureRegion)
+        self.ui.spectrumButton.connect("clicked()", self.onSpectrum)
 
     def disconnect(self):
         """A comparison belongs to the scene that goes: it ends."""
         self.job.stop(0.0)
         showText(self.ui.compareResultLabel, "")
+        showText(self.ui.qualityResultLabel, "")
         Section.disconnect(self)
 
     def cleanup(self):
@@ -40,6 +43,8 @@ class CompareSection(Section):
         self.ui.compareButton.enabled = idle and ready
         self.ui.compareButton.toolTip = _("Compares the volumes.") if ready else _("Select a volume and its reference first.")
         self.ui.profileButton.enabled = comparison.profile_table(p.differenceVolume) is not None
+        self.ui.measureRegionButton.enabled = p.comparedVolume is not None and p.qualityRegion is not None
+        self.ui.spectrumButton.enabled = p.spectrumTable is not None
         showProblem(self.ui.compareMessageLabel, self._failure)
 
     def onCompare(self):
@@ -68,6 +73,31 @@ class CompareSection(Section):
 
     def onProfile(self):
         convergence.show_chart(comparison.profile_table(self.parameters.differenceVolume))
+
+    def onMeasureRegion(self):
+        p, self._failure = self.parameters, ""
+        showText(self.ui.qualityResultLabel, "")
+        if not dependencies.offer():
+            self._failure = dependencies.missingSentence()
+        else:
+            try:
+                quality = region_quality.measured_region(p.comparedVolume, p.qualityRegion)
+                p.spectrumTable = region_quality.show_spectrum(quality, p.comparedVolume.GetName(), p.spectrumTable)
+                showText(self.ui.qualityResultLabel, _qualityText(quality))
+            except ValueError as error:
+                self._failure = str(error)
+        self.update()
+
+    def onSpectrum(self):
+        convergence.show_chart(self.parameters.spectrumTable)
+
+
+def _qualityText(quality):
+    if quality.edge is None:
+        return _("Even region: {mean:.5g} ± {deviation:.3g} {unit} in {voxels} voxels").format(
+            mean=quality.mean, deviation=quality.deviation, unit=quality.unit, voxels=quality.voxels)
+    return _("Edge: {width:.3g} mm from 10 to 90 %, MTF of 50 % at {half:.3g} and of 10 % at {tenth:.3g} per mm").format(
+        width=quality.edge.width_mm, half=quality.edge.mtf50, tenth=quality.edge.mtf10)
 
 
 def _figures(result):

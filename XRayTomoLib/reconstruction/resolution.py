@@ -25,20 +25,24 @@ class EdgeResponse:
     width_mm: float
 
 
-def edge_response(values, distance_mm, step_mm, reach_mm):
-    """EdgeResponse from voxels round an edge: ESF by bins of step_mm / 4, its derivative, the magnitude of whose spectrum is the MTF, divided
-    by that of bins and differences (I. Cunningham, A. Fenster, Med. Phys. 14, 533, 1987; S. Richard et al., Med. Phys. 39, 4115, 2012).
+class NoEdge(ReconstructionError):
+    """A part of a volume that no clear edge crosses."""
+
+
+def edge_response(values, distance_mm, step_mm, reach_mm, oversampling=OVERSAMPLING):
+    """EdgeResponse from voxels round an edge: ESF by bins of step_mm / oversampling, its derivative, the magnitude of whose spectrum is the
+    MTF, divided by that of bins and differences (I. Cunningham, A. Fenster, Med. Phys. 14, 533, 1987; S. Richard et al., Med. Phys. 39, 4115, 2012).
 
     values, distance_mm [N]: voxels and their signed distances from the edge (for example from a sphere's surface); step_mm: the voxels' step;
     reach_mm: up to which distance on either side voxels count.
     """
     values, distance = np.ravel(values).astype(np.float64), np.ravel(distance_mm).astype(np.float64)
-    width = step_mm / OVERSAMPLING
+    width = step_mm / oversampling
     half = int(round(reach_mm / width))
     bins = np.floor(distance / width).astype(int) + half
     inside = (bins >= 0) & (bins < 2 * half)
     count = np.bincount(bins[inside], minlength=2 * half)
-    if half < 2 * OVERSAMPLING or (count == 0).any():
+    if half < 2 * oversampling or (count == 0).any():
         raise ReconstructionError(f"{int(inside.sum())} voxels within {reach_mm} mm of the edge leave places without a sample; take more of the edge")
     mean = np.bincount(bins[inside], values[inside], 2 * half) / count
     tail = max(1, half // 4)
@@ -67,8 +71,8 @@ def sphere_edge_response(x, grid, centre_ras, radius_mm, reach_mm=None):
 def plane_edge_response(x, spacing_mm):
     """EdgeResponse of the plane edge that crosses a small part x [...] of a volume with voxels of spacing_mm (number, or one for each axis of x).
 
-    The edge's normal is the mean gradient, the edge lies where the gradient along it has its centre of mass. Raises ReconstructionError where the
-    values do not differ clearly between the two sides.
+    The edge's normal is the mean gradient, the edge lies where the gradient along it has its centre of mass. An edge along the voxels is
+    sampled in their step only. Raises NoEdge where the values do not differ clearly between the two sides.
     """
     x = np.asarray(x, np.float64)
     spacing = np.broadcast_to(np.asarray(spacing_mm, np.float64), (x.ndim,))
@@ -82,8 +86,11 @@ def plane_edge_response(x, spacing_mm):
     distance = np.tensordot(normal, places, 1)
     distance -= (along * distance).sum() / along.sum() if along.sum() > 0 else distance.mean()
     if not np.ptp(np.sign(distance)) or not np.ptp(x) or np.corrcoef(x.ravel(), np.sign(distance).ravel())[0, 1] < CLEAR:
-        raise ReconstructionError("there is no clear edge in the region; place it across the border of two even parts")
-    return edge_response(x, distance, float(spacing.max()), 0.7 * min(-distance.min(), distance.max()))
+        raise NoEdge("there is no clear edge in the region; place it across the border of two even parts")
+    step, reach = float(spacing.max()), 0.7 * min(-distance.min(), distance.max())
+    fine = np.unique(np.floor(distance[abs(distance) < reach] / step * OVERSAMPLING))
+    is_slanted = len(fine) == np.ptp(fine) + 1
+    return edge_response(x, distance, step, reach, OVERSAMPLING if is_slanted else 1)
 
 
 def _first_crossing(x, y, level):

@@ -50,6 +50,12 @@ def test_a_slanted_plane_edge_is_found_and_measured(shape):
         plane_edge_response(x[:3], spacing)
 
 
+def test_an_edge_along_the_voxels_is_sampled_in_their_step():
+    x = np.broadcast_to(1 / (1 + np.exp(-(np.arange(40) - 19.3) / 1.5)), (6, 8, 40))
+    found = plane_edge_response(x, 2.0)
+    assert found.width_mm == pytest.approx(4.394 * 1.5 * 2, rel=0.05) and np.diff(found.distance_mm) == pytest.approx(2.0)
+
+
 def test_a_blurred_sphere_has_the_mtf_of_its_blur():
     grid = CartesianGrid.centred((40, 40, 40), 1.0, (3, 4, 5))
     k, j, i = np.indices(grid.shape)
