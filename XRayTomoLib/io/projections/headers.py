@@ -238,4 +238,4 @@ def _floats(text):
 
 
 def _vectors(text):
-    return [values for part in re.findall(r"\(([^)]*)\)", text) if (values := _floats(part.replace(",", " ")))]
+    return [values for part in re.findall(r"\(([^()]*)\)", text) if (values := _floats(part.replace(",", " ")))]

@@ -147,6 +147,15 @@ def test_truncated_files_are_refused(tmp_path, name):
             open_stack(path).to_array()
 
 
+def test_brackets_without_end_take_no_time(tmp_path):
+    """Each was once searched for its end: the square of their number, a minute here."""
+    line = f"space directions: {'(' * 100_000}"
+    (tmp_path / "s.nrrd").write_bytes(kit.nrrd_bytes(kit.counts(), fields=[line]))
+    start = time.process_time()
+    assert open_stack(tmp_path / "s.nrrd").shape == (4, 5)
+    assert time.process_time() - start < 2
+
+
 def test_a_truncated_stack_of_our_own_is_told_by_its_size(tmp_path):
     write_stack(tmp_path / "s.nrrd", kit.counts())
     (tmp_path / "s.nrrd").write_bytes((tmp_path / "s.nrrd").read_bytes()[:-7])
