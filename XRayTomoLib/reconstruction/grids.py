@@ -7,7 +7,9 @@ from ..geometry import Flat
 from ..geometry.arrays import norm, to_numpy
 from ..geometry.field_of_view import field_of_view, region_box
 from ..grids import CartesianGrid
+from ..tracing.backprojection import is_focused
 from .algebraic import CACHE_BYTES
+from .analytic import HelicalFDK, Katsevich
 from .analytic.fdk import CHUNK_BYTES
 from .problem import ReconstructionError
 from .statistical import OSEM
@@ -94,10 +96,11 @@ def useful_views(views, grid):
 def needed_bytes(method, views, grid):
     """Memory in bytes that a reconstruction needs beyond the projections: volumes and projections of float32 that the method holds."""
     volume, projections = 4 * math.prod(grid.shape), 4 * len(views) * math.prod(views.shape)
-    upright = isinstance(views.surface, Flat)
     volumes, images, chunks = (*HELD.get(type(method).__name__, (5, 3)), 0)[:3]
     held = volumes * volume + images * projections + chunks * min(projections, CHUNK_BYTES) + _column_sums(method, len(views), volume)
-    return int(held + (0 if upright else projections))
+    flat = isinstance(views.surface, Flat)
+    resampled = isinstance(method, Katsevich) and not flat or isinstance(method, HelicalFDK) and not (flat or is_focused(views))
+    return int(held + (projections if resampled else 0))
 
 
 def _column_sums(method, views, volume):
