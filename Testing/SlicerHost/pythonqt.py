@@ -20,9 +20,11 @@ from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets  # noqa: E402
 from . import signals  # noqa: E402
 
 if sys.version_info < (3, 12):
-    # PySide6 6.12.0 gives away a reference to None in every call that returns nothing. Where None is not yet immortal, the
-    # interpreter aborts after some thousand calls ("deallocating None"), so None gets references that never run out.
-    ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
+    # PySide6 6.12.0 gives away a reference to None in every call that returns nothing, and one to True in every disconnect(). Where
+    # they are not yet immortal, the interpreter aborts after some thousand calls ("deallocating None", "deallocating True or False"),
+    # so they get references that never run out.
+    for constant in (None, True, False):
+        ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
 
 # Virtual getters that are also properties: as attributes of the base class they would recurse in Python subclasses.
 _VIRTUAL = {"sizeHint", "minimumSizeHint"}
