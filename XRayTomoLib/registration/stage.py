@@ -46,7 +46,8 @@ class Stage:
         """Similarity [n] of poses [n, 4, 4], larger is better."""
         at_once = max(1, BATCH_RAYS // max(x.image.numel() for x in self.case.xrays))
         values = self._scores()
-        return np.concatenate([np.asarray(values(poses[i : i + at_once])) for i in range(0, len(poses), at_once)])
+        with one_torch_thread():
+            return np.concatenate([np.asarray(values(poses[i : i + at_once])) for i in range(0, len(poses), at_once)])
 
     def _scores(self):
         levenberg = self.options.optimiser == LEVENBERG
@@ -56,8 +57,7 @@ class Stage:
         return self._residuals(self.case).correlation if levenberg else Objective(self.case, similarity_of(self.options.similarity))
 
     def _local_ncc(self, radiographs, image, masks):
-        with one_torch_thread():
-            return LocalNormalisation(image, masks, self.level.radius).correlation(radiographs)
+        return LocalNormalisation(image, masks, self.level.radius).correlation(radiographs)
 
     def best_of(self, poses, keep):
         """The `keep` best of poses [n, 4, 4] and their scores, the best first."""
