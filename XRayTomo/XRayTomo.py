@@ -184,7 +184,7 @@ class XRayTomoLogic(ScriptedLoadableModuleLogic):
                          jitter=None, name=None, **values):
         """A geometry node with the views of a trajectory, drawn in the scene.
 
-        trajectory: a name of XRayTomoLib.geometry.trajectories.TRAJECTORIES; "free" runs through the control points of curveNode.
+        trajectory: a name of XRayTomoLib.geometry.trajectories.TRAJECTORIES; "free" runs along the curve of curveNode as it is drawn.
         values: options of the trajectory (count=360, pitch_mm=60 ...) and values that replace the device's (rows=256, in_plane_deg=90 ...).
         detector, jitter: dictionaries of DetectorOptions ({"surface": "cylindrical", "binning": 2}) and Jitter ({"source_mm": 0.2}).
         """

@@ -32,14 +32,6 @@ class CalibrateSection(Section):
         self.ui.cancelCalibrationButton.connect("clicked()", self.update)
         self._collapsible = self.widget.findChild(ctk.ctkCollapsibleButton, "calibrateCollapsibleButton")
 
-    def disconnect(self):
-        """A calibration belongs to the scene that goes: it ends."""
-        self.job.stop()
-        Section.disconnect(self)
-
-    def cleanup(self):
-        self.job.stop()
-
     def update(self):
         self.job.show()
         if self._collapsible.collapsed:

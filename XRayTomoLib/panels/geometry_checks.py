@@ -38,13 +38,6 @@ class GeometryChecksSection(Section):
         Section.connect(self)
         self._warned = None
 
-    def disconnect(self):
-        self.job.stop()
-        Section.disconnect(self)
-
-    def cleanup(self):
-        self.job.stop()
-
     def update(self):
         p = self.parameters
         self.job.show()

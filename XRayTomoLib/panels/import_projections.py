@@ -41,13 +41,6 @@ class ImportProjectionsSection(Section):
         self.ui.loadButton.connect("clicked()", self.onLoad)
         self.ui.cancelImportButton.connect("clicked()", self.update)
 
-    def disconnect(self):
-        self.job.stop()
-        Section.disconnect(self)
-
-    def cleanup(self):
-        self.job.stop()
-
     def update(self):
         p = self.parameters
         self.job.show()

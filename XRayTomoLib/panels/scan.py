@@ -24,14 +24,6 @@ class ScanSection(Section):
         self.ui.simulateButton.connect("clicked()", self.onSimulate)
         self.ui.cancelScanButton.connect("clicked()", self.update)
 
-    def disconnect(self):
-        """A scan belongs to the scene that goes: it ends."""
-        self.job.stop()
-        Section.disconnect(self)
-
-    def cleanup(self):
-        self.job.stop()
-
     def update(self):
         p = self.parameters
         self.job.show()

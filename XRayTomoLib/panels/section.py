@@ -14,6 +14,7 @@ class Section:
     """
 
     uiFile = ""
+    job = None  # the JobBar of a section that works in a thread; its job belongs to the scene and ends with it
 
     def __init__(self, panel):
         self.panel = panel
@@ -37,6 +38,8 @@ class Section:
         self._guiTag = self.parameters.connectGui(self.ui)
 
     def disconnect(self):
+        if self.job is not None:
+            self.job.stop()
         self.parameters.disconnectGui(self._guiTag)
         self._guiTag = None
         for role in list(self._observed):
@@ -47,6 +50,8 @@ class Section:
 
     def cleanup(self):
         """Lets go of everything that is not a widget."""
+        if self.job is not None:
+            self.job.stop()
 
     def observe(self, role, node, event, callback):
         """Observes `event` of the node that plays `role` now, and no longer that of the one before."""
