@@ -203,18 +203,9 @@ def _interpolated(x, shape):
     return torch.nn.functional.interpolate(x[None, None], shape, mode="bilinear", align_corners=False)[0, 0]
 
 
-def around(xray, radiograph, margin_px):
-    """The X-ray of which only what the object covers in `radiograph` [rows, cols] counts, and `margin_px` pixels around it: elsewhere other
-    bones draw the similarity their way. Covered is what has more than a hundredth of the largest line integral."""
-    radiograph = torch.as_tensor(radiograph)
-    if tuple(radiograph.shape) != tuple(xray.image.shape):
-        raise RegistrationError(f"{xray.name}: a radiograph of {tuple(radiograph.shape)} pixels for an image of {tuple(xray.image.shape)}; render it "
-                                "with the X-ray's own view")
-    return replace(xray, mask=xray.mask & footprint(radiograph, margin_px))
-
-
 def footprint(radiographs, margin_px):
-    """Masks [..., rows, cols] of what an object covers in its radiographs, and `margin_px` pixels around it."""
+    """Masks [..., rows, cols] of what an object covers in its radiographs, and `margin_px` pixels around it: elsewhere other bones draw a
+    similarity their way. Covered is what has more than COVERED of the largest line integral."""
     covered = radiographs > COVERED * radiographs.amax((-2, -1), keepdim=True)
     flat = covered.float().reshape(-1, 1, *covered.shape[-2:])
     return (torch.nn.functional.max_pool2d(flat, 2 * margin_px + 1, 1, margin_px) > 0).reshape(covered.shape)
