@@ -74,7 +74,9 @@ def find_detector_inside(views, box, name="object"):
 
 
 def find_truncation(views, points_ras):
-    """Views that do not show all of the points [P, 3]; of a box give the corners."""
+    """Views that do not show all of the points [P, 3]; of a box give the corners. Free pixels span no surface that could be too small."""
+    if isinstance(views.surface, FreePixels):
+        return None
     pixels = to_numpy(views.project(points_ras))
     beyond = np.maximum(-0.5 - pixels, pixels - (np.array(views.shape) - 0.5))               # [N, P, (row, col)]
     lost = np.isnan(beyond).any((1, 2))

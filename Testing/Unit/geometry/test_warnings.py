@@ -171,6 +171,7 @@ def test_pixels_that_look_away():
     assert find_looking_away(bent).views == (0, 1, 2)
     free = CIRCLE.with_surface(FreePixels(CIRCLE.rays()[1]))
     assert find_looking_away(free) is None and find_detector_inside(free, SMALL) is None
+    assert [f.kind for f in find_problems(free, box([700.0] * 3))] == ["source inside", "detector inside"]
 
 
 @settings(max_examples=20, deadline=None)
