@@ -31,6 +31,8 @@ def _add_grid(group):
 def _add_work(group):
     group.add_argument("--start", metavar="VOLUME", help="volume on the same grid from which iterations begin")
     group.add_argument("--prior", metavar="VOLUME", help="of PICCS: volume on the same grid that is known already")
+    group.add_argument("--support", metavar="VOLUME", help="volume on the same grid, above 0 where the object can be; elsewhere the result stays 0 "
+                       "(iterative methods)")
     group.add_argument("--levels", type=int, default=0, metavar="N", help="coarser grids that find the start (default 0)")
     group.add_argument("--noise", type=float, metavar="NORM",
                        help="norm of the noise, for the option stop_discrepancy (default: estimated from the projections)")
@@ -103,8 +105,10 @@ def _reconstruct(options, device, processes=None):
     grid, p, views, spread = _scan(options, method, device, processes)
     if options.estimate:
         return _estimate(method, views, grid)
-    known = {name: _on_grid(getattr(options, name), grid) for name in ("start", "prior")}
+    known = {name: _on_grid(getattr(options, name), grid) for name in ("start", "prior", "support")}
     known = {name: value.to(device) for name, value in known.items() if value is not None}
+    if "support" in known:
+        known["support"] = (known["support"] > 0).float()
     if options.noise is not None:
         known["noise"] = options.noise
     rank = processes.rank if processes else 0

@@ -69,6 +69,16 @@ def test_work_is_resumed(scan, tmp_path):
     assert np.allclose(b, c, atol=1e-6)
 
 
+def test_the_result_stays_zero_outside_the_support(scan, tmp_path):
+    mask = np.zeros(GRID.shape, np.int16)
+    mask[:, 4:20, 10:] = 1
+    write_volume(tmp_path / "mask.nrrd", mask, GRID)
+    arguments = ["--method", "cgls", "--set", "iterations=4", "--like", str(scan / "ball.nrrd"), "--support", str(tmp_path / "mask.nrrd")]
+    assert main(["reconstruct", str(scan / "stack.nrrd"), *arguments, "-o", str(tmp_path / "x.nrrd")]) == 0
+    x = read_volume(tmp_path / "x.nrrd").array
+    assert not x[mask == 0].any() and x.max() > 0.015
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--method", "fkd"], "method 'fkd' is not known"), (["--set", "filtre=hann"], "expected NAME=VALUE with one of filter"),
     (["--set", "filter=hahn"], "expected one of ram-lak"), (["--box", "0", "0", "0", "0", "1", "1"], "is empty"),
