@@ -47,10 +47,10 @@ def levels(image, mask):
 
 
 def checkerboard(fixed, moving, tiles):
-    """Squares of two pictures of one shape in turn, `tiles` along the longer side."""
+    """Squares of two pictures of one shape in turn, `tiles` along the longer side; where the second shows nothing, the first alone."""
     r, c = np.indices(fixed.shape)
     size = max(1, max(fixed.shape) // tiles)
-    return np.where((r // size + c // size) % 2, fixed, moving)
+    return np.where(((r // size + c // size) % 2 == 1) | (moving <= 0), fixed, moving)
 
 
 def edges(image):

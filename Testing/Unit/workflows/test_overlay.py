@@ -46,10 +46,11 @@ def test_where_they_differ_the_blend_has_two_colours_and_the_difference_two_sign
     assert show(xray, moved, BLEND, share=1.0)[only_xray].max() == 0
 
 
-def test_a_checkerboard_shows_each_in_its_squares(xray):
+def test_a_checkerboard_shows_each_in_its_squares_and_the_xray_where_the_object_is_not(xray):
     moved = disc(24, 42)
     board, fixed, moving = (show(xray, moved, mode, tiles=4) for mode in (CHECKERBOARD, XRAY, RADIOGRAPH))
-    np.testing.assert_array_equal(board[16:32, 16:32], moving[16:32, 16:32])
+    np.testing.assert_array_equal(board[16:32, 16:32], np.where(moving > 0, moving, fixed)[16:32, 16:32])
+    assert (board != fixed)[16:32, 16:32].any()
     np.testing.assert_array_equal(board[16:32, 32:48], fixed[16:32, 32:48])
 
 
