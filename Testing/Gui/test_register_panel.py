@@ -229,6 +229,16 @@ def test_xrays_that_contradict_each_other_are_refused_after_the_run_and_the_obje
     assert section.volume.GetParentTransformNode() is None
 
 
+def test_nodes_that_are_deleted_leave_the_table_and_end_the_run_in_words(section):
+    slicer.mrmlScene.RemoveNode(section.xrays[0])
+    finish(section)
+    assert section.ui.xrayTable.rowCount == 1 and section.table.selected is section.xrays[1]
+    driving.click(section.ui.registerButton)
+    slicer.mrmlScene.RemoveNode(section.volume)
+    finish(section)
+    assert "removed meanwhile" in section.ui.registrationMessageLabel.text
+
+
 def test_what_is_wrong_is_said_and_nothing_moves(section):
     slicer.util.arrayFromVolume(section.xrays[0])[:] = 1.0
     driving.click(section.ui.registerButton)
