@@ -2,6 +2,8 @@
 
     python Testing/Benchmarks/registration.py --cts chest,abdomen,thorax --views 1,2 --cases 30
     python Testing/Benchmarks/registration.py --track 20                    a sequence of fluoroscopy
+    ENVIRONMENT/bin/python Testing/Benchmarks/registration.py --cts abdomen --cases 3 --diffdrr 600        and each case with DiffDRR's own loop,
+                                                        in the peers' environment (run.py setup), ended after so many seconds
 
 The X-rays are harder than the model that is registered: voxels of another energy, traced with another method, beam hardening, scatter of
 30 % of the primary, noise of 5000 photons a pixel, blur of 0.5 mm. mTRE and mRPE: corners and centre of the CT's middle half.
@@ -77,6 +79,17 @@ def measured(name, volume, views, number):
             "inflation": round(found.uncertainty.inflation, 2), "seconds": round(wall, 2), "cpu_seconds": round(cpu, 2)}
 
 
+def with_diffdrr(name, volume, views, number, limit_s):
+    """The same case with DiffDRR's loop."""
+    from Benchmarks.backends.diffdrr_registration import registered
+    case, truth, start = case_number(volume, number, views, np.random.default_rng([number, views, *name.encode()]))
+    pose, steps, each, seconds = registered(case, start, limit_s)
+    points = middle_half(case.grid)
+    return {"ct": name, "views": views, "case": number, "with": "DiffDRR", "mtre_mm": round(float(mtre_mm(pose, truth, points)), 3),
+            "mrpe_mm": round(mrpe_mm(pose, truth, points, scene_of(case)), 3), "steps": steps, "seconds_a_step": round(each, 2),
+            "seconds": round(seconds, 1)}
+
+
 def scene_of(case):
     return [x.views for x in case.xrays]
 
@@ -87,6 +100,8 @@ def summary(rows):
             "median_mm": round(float(np.median(error)), 4), "worst_mm": round(float(error.max()), 3),
             "median_mtre_mm": round(float(np.median([row["mtre_mm"] for row in rows])), 4),
             "covered": round(float(np.mean([row["covered"] for row in rows])), 3),
+            "median_inflation": round(float(np.median([row["inflation"] for row in rows])), 2),
+            "most_cpu_seconds": max(row["cpu_seconds"] for row in rows),
             "median_seconds": round(float(np.median([row["seconds"] for row in rows])), 2), "most_seconds": max(row["seconds"] for row in rows)}
 
 
@@ -113,6 +128,7 @@ def main():
     parser.add_argument("--cts", default="chest,abdomen,thorax", help="some of chest, abdomen, thorax")
     parser.add_argument("--views", default="1,2")
     parser.add_argument("--cases", type=int, default=30)
+    parser.add_argument("--diffdrr", type=float, default=0, metavar="SECONDS", help="each case also with DiffDRR's loop, ended after SECONDS")
     parser.add_argument("--track", type=int, default=0, metavar="FRAMES", help="tracks a sequence instead")
     options = parser.parse_args()
     for name in options.cts.split(","):
@@ -125,6 +141,8 @@ def main():
             for number in range(options.cases):
                 rows.append(measured(name, volume, views, number))
                 print(json.dumps(rows[-1]), flush=True)
+                if options.diffdrr:
+                    print(json.dumps(with_diffdrr(name, volume, views, number, options.diffdrr)), flush=True)
             print(json.dumps(summary(rows)), flush=True)
 
 
