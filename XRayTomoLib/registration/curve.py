@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from .case import compose
-from .levenberg import Residuals, optimise
+from .levenberg import Residuals, one_torch_thread, optimise
 from .local import LocalRegression
 
 POWERS = (2, 3)             # of the line integral, besides the first, whose gain the regression finds
@@ -77,6 +77,7 @@ def fitted(residuals, pose, iterations, stop_mm):
     """Generator of Steps that returns the Curved state at the optimum of CurvedResiduals near `pose`, pixels weighed by what is left there."""
     state = residuals.start(pose)
     for _ in range(WEIGHED):
-        residuals.weigh(state)
+        with one_torch_thread():
+            residuals.weigh(state)
         state = (yield from optimise(residuals, state, iterations, stop_mm))[0]
     return state

@@ -9,7 +9,7 @@ from ..geometry.arrays import to_numpy, unit
 from ..jobs import Step
 from .case import RegistrationError, by_increment, compose, ends_of
 from .footprint import covered, cropped, levels_around, margin_px, reach
-from .levenberg import Residuals, optimise
+from .levenberg import Residuals, one_torch_thread, optimise
 from .poses import checked_pose
 from .recipe import levels_for
 from .register import RegistrationOptions, approach
@@ -152,8 +152,9 @@ def register_together(cases, starts, geometry=(), options=None, first=1):
 def _bar(fine, coarse, state, radius, geometry, bone):
     """The Uncertainty of one bone, to which all else is unknown too: it comes first, where uncertainty() looks for it."""
     own = replace(state, poses=np.roll(state.poses, -bone, 0))
-    residuals = [JointResiduals([*cases[bone:], *cases[:bone]], radius, geometry) for cases in (fine, coarse)]
-    return uncertainty(residuals[0], own, residuals[1])
+    with one_torch_thread():
+        residuals = [JointResiduals([*cases[bone:], *cases[:bone]], radius, geometry) for cases in (fine, coarse)]
+        return uncertainty(residuals[0], own, residuals[1])
 
 
 def _within_reach(cases, poses, margin_mm):

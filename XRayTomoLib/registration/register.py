@@ -11,7 +11,7 @@ from .case import RegistrationError
 from .curve import CurvedResiduals, fitted
 from .evaluate import mtre_mm
 from .footprint import levels_around, within_reach
-from .levenberg import FREEDOMS, Residuals, optimise
+from .levenberg import FREEDOMS, Residuals, one_torch_thread, optimise
 from .optimisers import OPTIMISERS
 from .poses import checked_pose, half_turns
 from .recipe import levels_for
@@ -142,7 +142,8 @@ def _stages(case, poses, options):
         levels, case = levels_around([case], poses[:1], options), within_reach(case, poses, options.footprint_mm)
     else:
         levels = levels_for(case.xrays, options.finest_px)
-    return [Stage(case, level, options) for level in levels]
+    with one_torch_thread():
+        return [Stage(case, level, options) for level in levels]
 
 
 def _refined(stages, found, history):
@@ -167,7 +168,8 @@ def _finished(stages, pose, history):
     fine, coarse = stage.fine_and_coarse(pose)
     residuals = CurvedResiduals(fine, level.radius, free=free)
     state = yield from _kept(history, number, fitted(residuals, pose, level.iterations, level.stop_mm))
-    return state.pose, uncertainty(residuals, state, residuals.of(coarse))
+    with one_torch_thread():
+        return state.pose, uncertainty(residuals, state, residuals.of(coarse))
 
 
 def _kept(history, level, job):
@@ -184,7 +186,8 @@ def _kept(history, level, job):
 
 def each_correlation(residuals, pose):
     """Local NCC [N] of each X-ray at a pose."""
-    return np.array([float(part.correlation(residuals.case.render(pose, i))[0]) for i, part in enumerate(residuals.parts)])
+    with one_torch_thread():
+        return np.array([float(part.correlation(residuals.case.render(pose, i))[0]) for i, part in enumerate(residuals.parts)])
 
 
 def _check_match(stage, pose, scores):
