@@ -8,6 +8,7 @@ from .levenberg import ARM_MM
 
 CHI_SQUARE_95 = 7.8147      # 95 % of a chi-square of three degrees of freedom
 RADIANS_TO_DEG = 180 / np.pi
+MOST_TIMES = 100            # beyond, a ratio is not told exactly
 LEAST_FREEDOM = 4.0         # degrees of freedom below which T^2 has no bounds to speak of
 
 
@@ -52,8 +53,13 @@ class Uncertainty:
             f"translation {', '.join(f'{d:.3f}' for d in deviations[3:])} mm",
             f"95 % ellipsoid at the target: half axes {', '.join(f'{x:.2f}' for x in self.ellipsoid(point_ras)[0])} mm",
             f"weakest: {self.weakest(point_ras, xrays)}",
-            f"misfit of the model and correlation of the noise widen the error {self.inflation:.1f} times"
-            + (f", of it {self.disagreement:.1f} times because the X-rays disagree" if self.disagreement > 1 else "")])  # fmt: skip
+            f"misfit of the model and correlation of the noise widen the error {_times(self.inflation)}"
+            + (f", of it {_times(self.disagreement)} because the X-rays disagree" if self.disagreement > 1 else "")])  # fmt: skip
+
+
+def _times(ratio):
+    """X-rays without noise give ratios of any size, which say no more than that."""
+    return f"{ratio:.1f} times" if ratio < MOST_TIMES else f"more than {MOST_TIMES} times"
 
 
 def uncertainty(residuals, state, coarse=None):

@@ -1,5 +1,6 @@
 """Error bars: as wide as the errors of repeated noise, wider for what X-rays disagree on, and they name the weak direction."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -61,6 +62,7 @@ def test_one_view_names_its_depth():
     assert abs(directions[1, 0]) > 0.9 and lengths[0] > 3 * lengths[1]
     assert bars.weakest(CENTRE, residuals.case.xrays).startswith("depth along view 0")
     assert "disagree" not in bars.report(CENTRE, residuals.case.xrays) and bars.disagreement == 1
+    assert "widen the error more than 100 times" in replace(bars, inflation=2.8e5).report(CENTRE, residuals.case.xrays)
 
 
 def test_views_that_disagree_widen_the_bars():
