@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from XRayTomoLib.geometry import CArm, Cylindrical, Flat, FreePixels, GeometryError, Panels, Polar, Spherical, Views, pose_about
@@ -58,6 +58,7 @@ def test_rays_of_pixels_meet_their_pixels(name, base):
 
 
 @settings(max_examples=60, deadline=None)
+@example("panels on an arc", [(0.0, 3.5), (2.0, 7.5)], 1.0)         # the edges of panels
 @given(st.sampled_from(list(SURFACES)), st.lists(st.tuples(st.floats(-0.4, 5.4), st.floats(-0.4, 11.4)), min_size=1, max_size=4),
        st.floats(0.1, 2))  # fmt: skip
 def test_project_undoes_unproject_between_pixels(name, pixels, share):

@@ -10,6 +10,8 @@ import numpy as np
 from ..arrays import GeometryError, cross, float64, namespace, to_numpy, unit
 from .base import Surface, plane_crossing, spread
 
+EDGE = 1e-9     # columns: a point on a panel's very edge is on the panel, whichever way rounding goes
+
 
 @dataclass(frozen=True)
 class Panels(Surface):
@@ -79,7 +81,7 @@ class Panels(Surface):
         for first, n, *vectors in zip(self.firsts, self.cols, self.origins, self.us, self.vs):
             origin, u, v = (float64(a, xp) @ axes for a in vectors)
             row, col, a = plane_crossing(views.origin + origin, u, v, start, direction)
-            hit = (a > 0) & (a < best) & (col >= -0.5) & (col < n - 0.5)
+            hit = (a > 0) & (a < best) & (col >= -0.5 - EDGE) & (col < n - 0.5 + EDGE)
             best = xp.where(hit, a, best)
             pixels = xp.where(hit[..., None], xp.stack([row, col + float(first)], -1), pixels)
         return pixels
