@@ -13,11 +13,10 @@ from .filtering import filtered
 from .filters import WINDOWS
 from .orbit import fit_orbit
 from .panel import fan_angles, is_upright, resampled, symmetric, upright_panel
-from .weights import angular_steps, arc, offset_weights, parker
+from .weights import angular_steps, arc, is_shifted, offset_weights, parker
 
 CHUNK_BYTES = 64 << 20      # filtered projections that are backprojected together
 FILTER_BYTES = 4 << 20      # projections that are filtered together: what the FFT makes of them stays in the cache
-OFFSET_SHARE = 0.1      # a detector whose sides differ by more than this share counts as shifted
 
 
 @dataclass(frozen=True)
@@ -77,11 +76,9 @@ class FDK:
         """Which redundancy the scan has: full, short, offset, or (parallel rays) half turn."""
         _, length = arc(orbit.angle)
         whole = length > 2 * math.pi - 1e-9
-        low, high = -float(gamma.min()), float(gamma.max())
-        shifted = abs(high - low) > OFFSET_SHARE * (high + low)
         kind = self.redundancy
         if kind == "auto":
-            kind = ("offset" if shifted else "full") if whole else "short"
+            kind = ("offset" if is_shifted(gamma) else "full") if whole else "short"
         if kind not in ("short", "limited") and not whole and np.isfinite(orbit.sod_mm).all():
             raise ReconstructionError(f"redundancy '{kind}' needs a full turn; this scan covers {math.degrees(length):.1f} degrees")
         return "half turn" if np.isinf(orbit.sod_mm).all() and kind in ("full", "short", "limited") else kind

@@ -16,7 +16,7 @@ from .filtering import filtered
 from .filters import WINDOWS
 from .helix import Helix, fit_helix
 from .panel import fan_angles, is_upright, resampled, upright_panel
-from .weights import parker
+from .weights import parker, refuse_shifted
 
 TURN = 2 * math.pi
 SLAB = 4        # slices that share their views
@@ -34,11 +34,15 @@ class HelicalFDK:
     feather: float = option(0.25, "Feather", "share of a turn over which the views of a slice fade in and out (whole turns)", 0.0, 1.0)
 
     def run(self, views, p, grid):
-        """Generator of Steps that returns the volume [K, J, I] (1/mm, float32); a grid whose layers lie across the helix' axis is fastest."""
+        """Generator of Steps that returns the volume [K, J, I] (1/mm, float32); a grid whose layers lie across the helix' axis is fastest.
+
+        p: projections [views, rows, cols]. Raises ReconstructionError where the views are no helix of a turn or the panel is shifted.
+        """
         helix = fit_helix(views)
         if helix.angle[-1] - helix.angle[0] < TURN * (1 - 1e-6) - helix.step:
             raise ReconstructionError("the helix is shorter than one turn; take an iterative method (CGLS, SIRT)")
         panel = views if is_upright(views, helix.orbit) else upright_panel(views, helix.orbit)
+        refuse_shifted(fan_angles(panel, helix.orbit))
         p = torch.as_tensor(p, dtype=torch.float32)
         p = p if panel is views else resampled(p, views, panel)
         scan = _Scan(helix, panel, p, self)

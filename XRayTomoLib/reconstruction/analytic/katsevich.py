@@ -16,6 +16,7 @@ from ...options import option
 from ...tracing import backproject_voxels
 from ..problem import ReconstructionError
 from .helix import fit_helix, upright_helix
+from .weights import refuse_shifted
 
 CHUNK_BYTES = 64 << 20
 
@@ -28,9 +29,13 @@ class Katsevich:
     kappa_lines: int = option(0, "Kappa lines", "filter lines on the detector; 0: twice the rows", 0, 10000)
 
     def run(self, views, p, grid):
-        """Generator of Steps that returns the volume [K, J, I] (1/mm, float32); voxels beyond the helix' ends are incomplete."""
+        """Generator of Steps that returns the volume [K, J, I] (1/mm, float32); voxels beyond the helix' ends are incomplete.
+
+        p: projections [views, rows, cols]. Raises ReconstructionError where the views are no helix, the panel is too low, or shifted.
+        """
         helix = fit_helix(views)
         p, helix = upright_helix(torch.as_tensor(p, dtype=torch.float32), views, helix)
+        refuse_shifted(np.arctan2(helix.u, helix.sdd_mm))
         window = tam_danielson(helix)
         self._check(helix, window)
         lines = _KappaLines(helix, self.kappa_lines or 2 * len(helix.w))

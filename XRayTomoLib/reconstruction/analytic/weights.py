@@ -10,6 +10,23 @@ import torch
 
 from ..problem import ReconstructionError
 
+OFFSET_SHARE = 0.1      # a detector whose sides differ by more than this share counts as shifted
+
+
+def is_shifted(gamma):
+    """Whether a detector of columns at `gamma` (rad, or mm for parallel rays) lies off the axis: its sides differ by OFFSET_SHARE of its width."""
+    low, high = -float(gamma.min()), float(gamma.max())
+    return abs(high - low) > OFFSET_SHARE * (high + low)
+
+
+def refuse_shifted(gamma):
+    """Raises ReconstructionError for a shifted detector: it misses lines beyond its narrow side, which helical methods take for measured."""
+    if is_shifted(gamma):
+        right, left = math.degrees(-float(gamma.min())), math.degrees(float(gamma.max()))
+        raise ReconstructionError(f"the detector is shifted: it sees {left:.1f} degrees on one side of the axis and {right:.1f} on the other, where "
+                                  "helical inversions want both alike; take an iterative method (CGLS, SIRT), or crop the wider side if the object "
+                                  "fits")
+
 
 def angular_steps(angle, period):
     """Angle (rad) [N] that each view stands for: half the way to its neighbours on the circle of `period` (2 pi, or pi for parallel
