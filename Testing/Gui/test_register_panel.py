@@ -182,9 +182,29 @@ def test_handles_move_the_object_and_accept_keeps_it(section):
     transform.SetMatrixTransformToParent(matrix_from_array(MOVED))
     assert error_mm(section.volume) < 1e-9
     driving.click(ui.acceptButton)
+    assert not ui.handMoveCheckBox.checked and not transform.GetDisplayNode().GetEditorVisibility()
     assert error_mm(section.volume) < 1e-9 and p.registration is None and not ui.revertButton.enabled
     moved_nodes.revert(transform)
     assert error_mm(section.volume) < 1e-9
+
+
+def test_a_second_object_waits_until_the_first_is_accepted(section):
+    p, ui = section.parameters, section.ui
+    driving.click(ui.handMoveCheckBox)
+    p.registration.SetMatrixTransformToParent(matrix_from_array(MOVED))
+    p.inputVolume = other = body("Second")
+    p.registrationStart = StartFrom.ISOCENTRE
+    driving.process()
+    for button in (ui.registerButton, ui.startButton):
+        driving.click(button)
+        assert "'CT' was moved by 'Registration'" in ui.registrationMessageLabel.text and not section.job.running
+    driving.click(ui.handMoveCheckBox)
+    assert not ui.handMoveCheckBox.checked and other.GetParentTransformNode() is None and error_mm(section.volume) < 1e-9
+    driving.click(ui.acceptButton)
+    driving.click(ui.startButton)
+    assert ui.registrationMessageLabel.text == "" and other.GetParentTransformNode() is p.registration
+    assert error_mm(section.volume) < 1e-9
+    finish(section)
 
 
 def test_cancel_of_a_second_run_goes_back_to_where_it_began(section):

@@ -117,6 +117,27 @@ def test_points_placed_on_a_moved_object_go_along_and_back(scene):
     assert scene.volume.GetParentTransformNode() is None
 
 
+def test_an_object_that_was_moved_is_not_dragged_along_by_the_next(logic, scene):
+    node, other = moved_nodes.move([scene.volume], MOVED), sphere((0, 0, 0), 10.0)
+    with pytest.raises(ValueError, match="'CT' was moved by 'Registration' and is neither accepted nor reverted"):
+        logic.register(None, scene.xrays, partNode=other, transformNode=node)
+    with pytest.raises(ValueError, match="neither accepted nor reverted"):
+        moved_nodes.move([other], np.eye(4), node)
+    assert error_mm(scene.volume) < 1e-9 and other.GetParentTransformNode() is None
+    moved_nodes.accept(node)
+    next_node = moved_nodes.move([other], np.eye(4))
+    assert next_node is not node and error_mm(scene.volume) < 1e-9
+
+
+@pytest.mark.parametrize("end", [moved_nodes.accept, moved_nodes.revert])
+def test_handles_end_with_the_move(scene, end):
+    node = moved_nodes.move([scene.volume], MOVED)
+    moved_nodes.show_handles(node, (0, 0, 0))
+    assert node.GetDisplayNode().GetEditorVisibility() and node.GetDisplayNode().GetEditorVisibility3D()
+    end(node)
+    assert not node.GetDisplayNode().GetEditorVisibility() and not node.GetDisplayNode().GetEditorVisibility3D()
+
+
 def constant(scene):
     slicer.util.arrayFromVolume(scene.xrays[0])[:] = 1.0
 

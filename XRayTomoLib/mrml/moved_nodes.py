@@ -9,6 +9,7 @@ import vtk
 from .acquisition import put_into_folder
 from .landmarks import hang_points_below
 from .transforms import array_from_matrix, matrix_from_array, world_from_local
+from .volumes import VolumeError
 
 BEFORE_ROLE = "XRayTomo.TransformBefore"
 MOVED_ATTRIBUTE = "XRayTomo.Moved"
@@ -18,8 +19,9 @@ MATRIX_ATTRIBUTE = "XRayTomo.MatrixBefore"
 def move(nodes, world_matrix, transform=None):
     """Puts nodes that share a place under a transform node (made when it is None) with a matrix to the world; returns it.
 
-    Where they were before is noted once, until `revert` or `accept`.
+    Where they were before is noted once, until `revert` or `accept`. Raises VolumeError where the transform node moved another object.
     """
+    check_free(transform, nodes)
     if transform is None or not slicer.mrmlScene.IsNodePresent(transform):
         transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", slicer.mrmlScene.GenerateUniqueName("Registration"))
         put_into_folder(transform)
@@ -33,6 +35,14 @@ def move(nodes, world_matrix, transform=None):
     for node in nodes:
         node.SetAndObserveTransformNodeID(transform.GetID())
     return transform
+
+
+def check_free(transform, nodes):
+    """Raises VolumeError where a transform node (None: a new one) moved another object, which would be dragged along."""
+    moved = _moved_by(transform) if transform is not None and slicer.mrmlScene.IsNodePresent(transform) else []
+    if moved and all(node.GetParentTransformNode() is not transform for node in nodes):
+        raise VolumeError(f"'{moved[0].GetName()}' was moved by '{transform.GetName()}' and is neither accepted nor reverted: do one of both, then "
+                          f"move '{nodes[0].GetName()}'.")
 
 
 def together(node, companions):
@@ -53,14 +63,24 @@ def together(node, companions):
     return found
 
 
-def move_by_hand(transform, centre_ras, on):
-    """Shows handles in 3D about a point of the world, with which the transform node is moved, or takes them off."""
+def show_handles(transform, centre_ras):
+    """Handles in 3D about a point of the world, with which the transform node is moved."""
     if transform.GetDisplayNode() is None:
         transform.CreateDefaultDisplayNodes()
     local = np.linalg.inv(_world_of(transform)) @ np.append(centre_ras, 1.0)
     transform.SetCenterOfTransformation(*local[:3])
-    transform.GetDisplayNode().SetEditorVisibility(on)
-    transform.GetDisplayNode().SetEditorVisibility3D(on)
+    _set_handles(transform.GetDisplayNode(), True)
+
+
+def hide_handles(transform):
+    """Takes the handles of a transform node (or None) off."""
+    if transform is not None and transform.GetDisplayNode() is not None:
+        _set_handles(transform.GetDisplayNode(), False)
+
+
+def _set_handles(display, on):
+    display.SetEditorVisibility(on)
+    display.SetEditorVisibility3D(on)
 
 
 def note_place(transform):
@@ -82,6 +102,7 @@ def revert(transform):
         transform.SetMatrixTransformToParent(matrix_from_array(np.array(json.loads(transform.GetAttribute(MATRIX_ATTRIBUTE)))))
         transform.RemoveAttribute(MATRIX_ATTRIBUTE)
         return
+    hide_handles(transform)
     for node in _moved_by(transform):
         before = node.GetNodeReference(BEFORE_ROLE)
         _forget(node)
@@ -91,6 +112,7 @@ def revert(transform):
 def accept(transform):
     """What the transform node moved stays, and is no longer taken back."""
     transform.RemoveAttribute(MATRIX_ATTRIBUTE)
+    hide_handles(transform)
     for node in _moved_by(transform):
         _forget(node)
 

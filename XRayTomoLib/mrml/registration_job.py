@@ -140,6 +140,7 @@ def show_ellipsoid(result, node=None):
 def register_now(request, xray_nodes, transform_node, progress, companions=()):
     """The whole registration now, in this thread; returns (transform node, Registration). A failure moves nothing."""
     job = RegistrationJob(request, xray_nodes, companions)
+    moved_nodes.check_free(transform_node, job.nodes)
     result = run(job.steps, progress)
     moved_nodes.note_place(transform_node)
     return job.finish(result, transform_node)[0], result

@@ -159,15 +159,16 @@ class RegisterSection(Section):
         """Handles of the transform above the object, which is made where there is none."""
         if self._isQuiet or self.parameters is None:
             return
-        p = self.parameters
+        if on:
+            self.attempt(self._showHandles)
+        else:
+            moved_nodes.hide_handles(self.parameters.registration)
 
-        def work():
-            moving = self.movingObject()
-            if moving.node.GetParentTransformNode() is not p.registration or p.registration is None:
-                p.registration = moved_nodes.move(moved_nodes.together(moving.node, [p.landmarks]), world_from_local(moving.node), p.registration)
-            moved_nodes.move_by_hand(p.registration, moving.grid.centre_ras, on)
-
-        self.attempt(work)
+    def _showHandles(self):
+        p, moving = self.parameters, self.movingObject()
+        if moving.node.GetParentTransformNode() is not p.registration or p.registration is None:
+            p.registration = moved_nodes.move(moved_nodes.together(moving.node, [p.landmarks]), world_from_local(moving.node), p.registration)
+        moved_nodes.show_handles(p.registration, moving.grid.centre_ras)
 
     def onOptions(self, values):
         p = self.parameters
@@ -195,7 +196,9 @@ class RegisterSection(Section):
         p = self.parameters
         nodes, start = xrays.used_xrays_of(p), (p.registrationStart, p.landmarks, p.xrayPoints)
         request = registration_job.registration_request(self.movingObject(), nodes, self._options(), None, *start)
-        self._work = registration_job.RegistrationJob(request, nodes, [p.landmarks])
+        work = registration_job.RegistrationJob(request, nodes, [p.landmarks])
+        moved_nodes.check_free(p.registration, work.nodes)
+        self._work = work
         slicer.mrmlScene.SaveStateForUndo()
         moved_nodes.note_place(p.registration)
         p.registrationReport = ""
@@ -216,8 +219,10 @@ class RegisterSection(Section):
     def _goTo(self, start):
         p, (pose, words) = self.parameters, start
         node = self.movingObject().node
+        nodes = moved_nodes.together(node, [p.landmarks])
+        moved_nodes.check_free(p.registration, nodes)
         moved_nodes.note_place(p.registration)
-        p.registration = moved_nodes.move(moved_nodes.together(node, [p.landmarks]), pose @ world_from_local(node), p.registration)
+        p.registration = moved_nodes.move(nodes, pose @ world_from_local(node), p.registration)
         showText(self.ui.registrationStatusLabel, words)
 
     def _namesAndViews(self):
