@@ -72,11 +72,12 @@ def measured(name, volume, views, number):
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     points = middle_half(case.grid)
     moved = [T[:3, :3] @ points.T + T[:3, 3:] for T in (found.pose, truth)]
-    chi = [e @ np.linalg.solve(found.uncertainty.at(at), e) for at, e in zip(moved[0].T, (moved[0] - moved[1]).T)]
+    errors, bars = list(zip(moved[0].T, (moved[0] - moved[1]).T)), found.uncertainty
+    chi = [e @ np.linalg.solve(bars.at(at), e) for at, e in errors]
     return {"ct": name, "views": views, "case": number, "start_mtre_mm": round(float(mtre_mm(start, truth, points)), 2),
             "mtre_mm": round(float(mtre_mm(found.pose, truth, points)), 4), "mrpe_mm": round(mrpe_mm(found.pose, truth, points, scene_of(case)), 4),
-            "covered": round(float(np.mean(np.array(chi) < CHI_SQUARE_95)), 3), "chi_square": round(float(np.median(chi)), 2),
-            "inflation": round(found.uncertainty.inflation, 2), "seconds": round(wall, 2), "cpu_seconds": round(cpu, 2)}
+            "covered": round(float(np.mean([bars.holds(at, e) for at, e in errors])), 3), "chi_square": round(float(np.median(chi)), 2),
+            "inflation": round(bars.inflation, 2), "seconds": round(wall, 2), "cpu_seconds": round(cpu, 2)}
 
 
 def with_diffdrr(name, volume, views, number, limit_s):

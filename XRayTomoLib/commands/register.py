@@ -39,7 +39,7 @@ def run(options):
         raise RegistrationError("--starts N evaluates one bone; give a case with one of them")
     if options.starts:
         return _evaluate(options, found[0])
-    return _register(options, found[0]) if len(found) == 1 else _register_bones(options, found)
+    return _register_bones(options, found) if found[0].name else _register(options, found[0])
 
 
 def _register(options, found):

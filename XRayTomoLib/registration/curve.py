@@ -32,7 +32,7 @@ class CurvedResiduals(Residuals):
         self.own = len(POWERS)
         super().__init__(case, radius, free=[*free, *range(6, 6 + self.own * len(case.xrays))])
 
-    def part(self, xray, radius, floor):
+    def part(self, xray, radius):
         return LocalRegression(xray.image, xray.mask, radius)
 
     def of(self, case):

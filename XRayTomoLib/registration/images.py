@@ -1,5 +1,5 @@
 """From an image as it was stored to an X-ray that can be registered: crop, open beam, logarithm, inversion, bad pixels, collimator."""
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -163,61 +163,9 @@ def _convex_hull(mask):
     return (hull.equations[:, :2] @ np.stack([r.ravel(), c.ravel()]) + hull.equations[:, 2:] <= 1e-9).all(0).reshape(mask.shape)
 
 
-def smoothed(xray, sigma_px):
-    """The X-ray blurred by a Gaussian of `sigma_px` pixels over the pixels that count."""
-    if sigma_px <= 0:
-        return xray
-    image, share = _weighted(xray, (sigma_px, sigma_px))
-    return replace(xray, image=torch.where(share > 1e-6, image / share.clamp_min(1e-6), 0.0))
-
-
-def _weighted(xray, sigma):
-    """Blurred image x mask, and blurred mask; sigma: (along rows' numbers, along columns' numbers) in px."""
-    weight = xray.mask.float()
-    return _gaussian(torch.where(xray.mask, xray.image, 0.0), sigma), _gaussian(weight, sigma)
-
-
-def _gaussian(x, sigma):
-    for axis, width in enumerate(sigma):
-        if width > 0:
-            reach = int(np.ceil(3 * width))
-            taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, dtype=x.dtype) / width) ** 2)
-            kernel = (taps / taps.sum()).reshape(1, 1, *((-1, 1) if axis == 0 else (1, -1)))
-            x = torch.nn.functional.conv2d(x[None, None], kernel, padding="same")[0, 0]
-    return x
-
-
-def resampled(xray, shape):
-    """The X-ray on (rows, cols) pixels, more or fewer, of the same detector area: bilinear, after a Gaussian where there are fewer.
-
-    The Gaussian is symmetric, so that what is linear in the picture stays where it is to the last bit, whatever the factor.
-    """
-    views = xray.views.resampled(shape)
-    sigma = [0.5 * np.sqrt(max((n / m) ** 2 - 1, 0.0)) for n, m in zip(xray.image.shape, views.shape)]
-    image, weight = (_interpolated(x, views.shape) for x in _weighted(xray, sigma))
-    mask = _interpolated(xray.mask.float(), views.shape) >= 0.5
-    return replace(xray, image=image / weight.clamp_min(1e-6), views=views, mask=mask & (weight > 1e-6))
-
-
-def _interpolated(x, shape):
-    return torch.nn.functional.interpolate(x[None, None], shape, mode="bilinear", align_corners=False)[0, 0]
-
-
 def footprint(radiographs, margin_px):
     """Masks [..., rows, cols] of what an object covers in its radiographs, and `margin_px` pixels around it: elsewhere other bones draw a
     similarity their way. Covered is what has more than COVERED of the largest line integral."""
     covered = radiographs > COVERED * radiographs.amax((-2, -1), keepdim=True)
     flat = covered.float().reshape(-1, 1, *covered.shape[-2:])
     return (torch.nn.functional.max_pool2d(flat, 2 * margin_px + 1, 1, margin_px) > 0).reshape(covered.shape)
-
-
-def pyramid(xray, levels, sigma_px=0.0):
-    """X-rays [levels], the coarsest first and the given one last, each of half the resolution of the next, its view binned alike.
-
-    sigma_px: a Gaussian by which each level is blurred, in its own pixels, besides the means over its blocks.
-    """
-    if levels < 1:
-        raise RegistrationError(f"a pyramid of {levels} levels; expected at least 1")
-    if min(xray.image.shape) >> (levels - 1) < 4:
-        raise RegistrationError(f"{xray.name}: {levels} levels leave less than 4 pixels of {tuple(xray.image.shape)}; take fewer")
-    return [smoothed(xray.binned(1 << level), sigma_px) for level in reversed(range(levels))]

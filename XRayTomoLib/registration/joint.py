@@ -12,7 +12,8 @@ from .footprint import covered, cropped, levels_around, margin_px, reach
 from .levenberg import Residuals, one_torch_thread, optimise
 from .poses import checked_pose
 from .recipe import levels_for
-from .register import RegistrationOptions, approach
+from .register import RegistrationOptions, approach, check_agreement, check_match, each_correlation
+from .stage import LEVENBERG
 from .uncertainty import uncertainty
 
 SHIFTS = ("offset_u", "offset_v", "sdd")
@@ -44,20 +45,23 @@ class JointResiduals(Residuals):
 
     The increment is 6 numbers for each case, then, where `geometry` (some of GEOMETRY) is refined, for each X-ray 3 shifts and a move (w in
     rad, t in mm, about the first case's pivot), of which those that it names are free. The first view is what the others are measured
-    against: its pose stays.
+    against: its pose stays. free: the indices of each bone's increment that may change.
     """
     OWN = 9
 
-    def __init__(self, cases, radius, geometry=(), floor=0.1):
+    def __init__(self, cases, radius, geometry=(), free=range(6)):
         self.cases, self.bones, self.own = list(cases), 6 * len(cases), self.OWN if geometry else 0
         count = len(cases[0].xrays)
-        free = list(range(self.bones))
+        free = [6 * b + i for b in range(len(cases)) for i in free]
         for index in range(count):
             own = [SHIFTS.index(name) for name in geometry if name in SHIFTS]
             own += range(3, 9) if "pose" in geometry and index > 0 else []
             free += [self.bones + self.own * index + i for i in own]
         self.size = self.bones + self.own * count
-        super().__init__(cases[0], radius, floor, free)
+        super().__init__(cases[0], radius, free=free)
+
+    def radiograph(self, state, index):
+        return self.rendered(state, index)[0]
 
     def rendered(self, state, index):
         views = state.corrected(index, self.case.xrays[index].views)
@@ -112,48 +116,73 @@ class JointRegistration:
     deviations: np.ndarray
 
 
-def register_bones(cases, starts, options=None, geometry=()):
+def register_bones(cases, starts, options=None):
     """Generator of Steps that returns the JointRegistration of several bones (Cases that share their X-rays) from rough starts [B, 4, 4]:
-    each is registered alone up to the finest resolutions, as if the others were not there, and then all together."""
+    each is registered alone up to the finest resolutions, as if the others were not there, and then all together.
+
+    Raises RegistrationError where register does: X-rays that show something else, or contradict each other.
+    """
     cases, options = list(cases), options or RegistrationOptions()
-    starts = _checked(cases, starts, geometry)
+    starts = _checked(cases, starts, (), options)
     poses = []
     for case, start in zip(cases, starts):
         poses.append((yield from approach(case, start, options)))
-    return (yield from register_together(cases, poses, geometry, options, first=2))
+    found = yield from register_together(cases, poses, (), options, first=2)
+    check_match(found.scores)
+    _check_agreement(cases, found.poses, options)
+    return found
+
+
+def _check_agreement(cases, poses, options):
+    """Raises where one of the X-rays fits well alone, but not together with the others."""
+    levels, cases = _prepared(cases, poses, options)
+    level, state = levels[-2], _uncorrected(poses, 1)
+    seen = _around([case.level(level.image, level.volume) for case in cases], _uncorrected(poses, len(cases[0].xrays)), options.footprint_mm)
+    check_agreement(lambda i: JointResiduals([case.with_xrays(case.xrays[i : i + 1]) for case in seen], level.radius, free=options.freedoms()),
+                    [x.name for x in seen[0].xrays], state, level)
+
+
+def _uncorrected(poses, count):
+    """The State of bones in `count` X-rays as they are."""
+    return State(poses, np.zeros((count, 3)), np.tile(np.eye(4), (count, 1, 1)))
+
+
+def _prepared(cases, poses, options):
+    """(levels, cases) for bones near poses [B, 4, 4]: increments about where they lie, X-rays cropped where footprints count."""
+    cases = [case.pivoted(transform_points(pose, case.pivot)) for case, pose in zip(cases, poses)]
+    if options.footprint_mm:
+        return levels_around(cases, poses, options), _within_reach(cases, poses, options.footprint_mm)
+    return levels_for(cases[0].xrays, options.finest_px), cases
 
 
 def register_together(cases, starts, geometry=(), options=None, first=1):
     """Generator of Steps that returns the JointRegistration of several bones (Cases that share their X-rays) from near starts [B, 4, 4].
 
     geometry: what of the views is refined with them, some of GEOMETRY. A single view of a single bone cannot tell a shifted detector from
-    a shifted bone: refine geometry with several views. Of the RegistrationOptions, finest_px and footprint_mm count. first: the level
-    (recipe.LEVELS) to begin with, 1 for starts that miss by millimetres, 2 for closer ones.
+    a shifted bone: refine geometry with several views. Of the RegistrationOptions, free, finest_px and footprint_mm count; curves of grey
+    levels are not fitted, and another optimiser than Levenberg-Marquardt is refused. first: the level (recipe.LEVELS) to begin with, 1 for
+    starts that miss by millimetres, 2 for closer ones.
     """
     cases, options = list(cases), options or RegistrationOptions()
-    views, poses = [x.views for x in cases[0].xrays], _checked(cases, starts, geometry)
-    cases = [case.pivoted(transform_points(pose, case.pivot)) for case, pose in zip(cases, poses)]
-    if options.footprint_mm:
-        levels, cases = levels_around(cases, poses, options), _within_reach(cases, poses, options.footprint_mm)
-    else:
-        levels = levels_for(cases[0].xrays, options.finest_px)
-    state = State(poses, np.zeros((len(views), 3)), np.tile(np.eye(4), (len(views), 1, 1)))
+    views, poses = [x.views for x in cases[0].xrays], _checked(cases, starts, geometry, options)
+    levels, cases = _prepared(cases, poses, options)
+    state, free = _uncorrected(poses, len(views)), options.freedoms()
     for number, level in enumerate(levels[first:], first):
         seen = _around([case.level(level.image, level.volume) for case in cases], state, options.footprint_mm)
-        residuals = JointResiduals(seen, level.radius, geometry)
+        residuals = JointResiduals(seen, level.radius, geometry, free)
         state = yield from _steps(optimise(residuals, state, level.iterations, level.stop_mm), number, len(levels))
-    scores = np.array([float(part.correlation(residuals.rendered(state, i)[0])) for i, part in enumerate(residuals.parts)])
+    scores = each_correlation(residuals, state)
     coarse = [case.level(level.image, 2 * level.volume).with_xrays(seen[0].xrays) for case in cases]
-    bars = tuple(_bar(seen, coarse, state, level.radius, geometry, b) for b in range(len(cases)))
+    bars = tuple(_bar(seen, coarse, state, (level.radius, geometry, free), b) for b in range(len(cases)))
     return JointRegistration(state.poses, tuple(state.corrected(i, view) for i, view in enumerate(views)), state.shifts, scores, bars,
                              residuals.corrections(bars[0].further))
 
 
-def _bar(fine, coarse, state, radius, geometry, bone):
+def _bar(fine, coarse, state, arguments, bone):
     """The Uncertainty of one bone, to which all else is unknown too: it comes first, where uncertainty() looks for it."""
     own = replace(state, poses=np.roll(state.poses, -bone, 0))
     with one_torch_thread():
-        residuals = [JointResiduals([*cases[bone:], *cases[:bone]], radius, geometry) for cases in (fine, coarse)]
+        residuals = [JointResiduals([*cases[bone:], *cases[:bone]], *arguments) for cases in (fine, coarse)]
         return uncertainty(residuals[0], own, residuals[1])
 
 
@@ -175,10 +204,12 @@ def _around(cases, state, margin_mm):
     return [case.with_xrays(xrays) for case in cases]
 
 
-def _checked(cases, starts, geometry):
+def _checked(cases, starts, geometry, options):
     """The starts [B, 4, 4] as rigid matrices, after everything that can be refused has been looked at."""
     if unknown := [name for name in geometry if name not in GEOMETRY]:
         raise RegistrationError(f"'{unknown[0]}' is no part of a view's geometry that can be refined; expected some of {', '.join(GEOMETRY)}")
+    if options.optimiser != LEVENBERG:
+        raise RegistrationError(f"bones are registered together by {LEVENBERG}, not by '{options.optimiser}'; take the default optimiser")
     if not cases or len(cases) != len(starts):
         raise RegistrationError(f"{len(cases)} bones and {len(starts)} starts; expected one start for each of at least one bone")
     if any(len(c.xrays) != len(cases[0].xrays) or any(a is not b for a, b in zip(c.xrays, cases[0].xrays)) for c in cases[1:]):

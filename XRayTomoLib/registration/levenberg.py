@@ -27,16 +27,20 @@ class Residuals:
     """The locally normalised residuals of a case, weighed by Huber's function of their own spread, as functions of the pose.
 
     free: the indices of the increment (w about R, A, S; t along R, A, S) that may change. A subclass with another state than the pose
-    overrides `rendered`, `moved` and `length_mm`; one that compares otherwise, `part`.
+    overrides `radiograph`, `rendered`, `moved` and `length_mm`; one that compares otherwise, `part`.
     """
 
-    def __init__(self, case, radius, floor=0.1, free=range(6)):
+    def __init__(self, case, radius, free=range(6)):
         self.case, self.free = case, np.array(sorted(free), int)
-        self.parts = [self.part(x, max(2, min(radius, min(x.image.shape) // 2)), floor) for x in case.xrays]
+        self.parts = [self.part(x, max(2, min(radius, min(x.image.shape) // 2))) for x in case.xrays]
 
-    def part(self, xray, radius, floor):
+    def part(self, xray, radius):
         """How an X-ray's radiograph is compared with it."""
-        return LocalNormalisation(xray.image, xray.mask, radius, floor)
+        return LocalNormalisation(xray.image, xray.mask, radius)
+
+    def radiograph(self, pose, index):
+        """Radiograph [rows, cols] of X-ray `index`."""
+        return self.case.render(pose, index)[0]
 
     def rendered(self, pose, index):
         """Radiograph [rows, cols] of X-ray `index` and its derivatives [rows, cols, n] by the increment."""

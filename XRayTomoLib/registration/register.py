@@ -113,7 +113,10 @@ def register(case, start=None, options=None):
     agree = near < AGREE_MM
     pose, bars = yield from _finished(stages, pose, history)
     before, after = (each_correlation(stages[-1].residuals(p), p) for p in (start, pose))
-    _check_match(stages[-2], pose, after)
+    check_match(after)
+    seen, level = stages[-2].near(pose), stages[-2].level
+    check_agreement(lambda i: Residuals(seen.with_xrays(seen.xrays[i:i + 1]), level.radius, free=options.freedoms()),
+                    [x.name for x in seen.xrays], pose, level)
     yield Step(len(stages), len(stages), 1 - float(after.mean()), "error bar", None, {"pose": pose})
     return Registration(pose, start, bars, tuple(x.name for x in case.xrays), before, after, points, float(near[agree].mean()), int(agree.sum()),
                         len(found), time.perf_counter() - began, history, case.xrays)
@@ -185,22 +188,26 @@ def _kept(history, level, job):
 
 
 def each_correlation(residuals, pose):
-    """Local NCC [N] of each X-ray at a pose."""
+    """Local NCC [N] of each X-ray at a pose, or another state of the residuals."""
     with one_torch_thread():
-        return np.array([float(part.correlation(residuals.case.render(pose, i))[0]) for i, part in enumerate(residuals.parts)])
+        return np.array([float(part.correlation(residuals.radiograph(pose, i))) for i, part in enumerate(residuals.parts)])
 
 
-def _check_match(stage, pose, scores):
-    """Raises where the X-rays show something else than the volume, or where one of them fits well alone, but not together with the others."""
+def check_match(scores):
+    """Raises where the X-rays show something else than what was registered (scores: local NCC of each)."""
     if scores.mean() < LEAST_NCC:
         raise RegistrationError(f"no pose within the search makes the volume look like the X-rays (local NCC {scores.mean():.2f}); check their "
                                 "geometry, left and right, and that bone is bright, start closer, or give a bone among others a footprint. "
                                 "Nothing was moved")
-    near, level = stage.near(pose), stage.level
-    for xray in near.xrays if len(near.xrays) > 1 else ():
-        alone = Residuals(near.with_xrays([xray]), level.radius, free=stage.options.freedoms())
-        together = each_correlation(alone, pose)[0]
-        better = each_correlation(alone, run(optimise(alone, pose, level.iterations, level.stop_mm))[0])[0]
+
+
+def check_agreement(of_xray, names, state, level):
+    """Raises where an X-ray fits well alone, but not together with the others. of_xray(i): its own Residuals, state: the answer that all X-rays
+    gave, as theirs."""
+    for index, name in enumerate(names if len(names) > 1 else ()):
+        alone = of_xray(index)
+        together = each_correlation(alone, state)[0]
+        better = each_correlation(alone, run(optimise(alone, state, level.iterations, level.stop_mm))[0])[0]
         if 1 - together > CONTRADICTION * (1 - better) and better > together + GAIN:
-            raise RegistrationError(f"the geometries contradict each other: {xray.name} fits alone (local NCC {better:.2f}) but not together with "
+            raise RegistrationError(f"the geometries contradict each other: {name} fits alone (local NCC {better:.2f}) but not together with "
                                     f"the others ({together:.2f}); check the poses of the views. Nothing was moved")

@@ -1,5 +1,5 @@
 """How far a registered pose can be trusted: its covariance from the residuals, at the target in mm, with the weak direction named."""
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -16,25 +16,37 @@ LEAST_FREEDOM = 4.0         # degrees of freedom below which T^2 has no bounds t
 class Uncertainty:
     """Covariance [6, 6] of the increment (w in rad, t in mm) about `pivot` at a pose, and `inflation`: the ratio of the standard
     deviation, misfit included, to that of independent pixels; of it `disagreement` is what X-rays that contradict each other add.
-    further: standard deviations of the other free parameters, in their order and units."""
+    further: standard deviations of the other free parameters, in their order and units. widened: the covariance [6, 6] by which the 95 %
+    ellipsoid is drawn, larger because the covariance itself is known from a limited number of blocks."""
     covariance: np.ndarray
     pose: np.ndarray
     pivot: np.ndarray
+    widened: np.ndarray
     inflation: float
     disagreement: float = 1.0
-    further: np.ndarray = ()
+    further: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def at(self, point_ras):
         """Covariance [3, 3] (mm^2) of where the object's point, now at `point_ras`, lies."""
+        move = self._move(point_ras)
+        return move @ self.covariance @ move.T
+
+    def _move(self, point_ras):
+        """Derivatives [3, 6] of the point's place by the increment."""
         arm = np.asarray(point_ras, float) - self.pivot
         lever = np.array([[0, arm[2], -arm[1]], [-arm[2], 0, arm[0]], [arm[1], -arm[0], 0]])      # w x arm = lever w
-        move = np.hstack([lever, np.eye(3)])
-        return move @ self.covariance @ move.T
+        return np.hstack([lever, np.eye(3)])
 
     def ellipsoid(self, point_ras):
         """Half axes (mm) [3] of the 95 % ellipsoid at a point, largest first, and their directions (columns)."""
-        values, vectors = np.linalg.eigh(self.at(point_ras))
+        move = self._move(point_ras)
+        values, vectors = np.linalg.eigh(move @ self.widened @ move.T)
         return np.sqrt(CHI_SQUARE_95 * np.maximum(values[::-1], 0)), vectors[:, ::-1]
+
+    def holds(self, point_ras, error_mm):
+        """Whether an error [3] (mm) of where the point lies is within the 95 % ellipsoid."""
+        lengths, directions = self.ellipsoid(point_ras)
+        return bool((np.square(directions.T @ error_mm / lengths)).sum() <= 1)
 
     def weakest(self, point_ras, xrays):
         """The largest half axis in words, such as "depth along PA: +-3.8 mm"."""
@@ -68,8 +80,8 @@ def uncertainty(residuals, state, coarse=None):
 
     Sandwich H^-1 M H^-1 (H. White, Econometrica 48, 1980). M from the sums of the scores over blocks of the images (K.-Y. Liang, S. Zeger,
     Biometrika 73, 1986): noise and misfit may be correlated within a block, which is as large as the square over which images are
-    compared. A spread known from few blocks, or from some that tell more than others, is itself uncertain: the covariance is widened so that
-    the 95 % ellipsoid is that of Hotelling's T^2 (R. Bell, D. McCaffrey, Survey Methodology 28, 2002). H is the curvature of Huber's function,
+    compared. A spread known from few blocks, or from some that tell more than others, is itself uncertain: the 95 % ellipsoid is that of
+    Hotelling's T^2 (R. Bell, D. McCaffrey, Survey Methodology 28, 2002). H is the curvature of Huber's function,
     which ends where residuals are cut off (P. Huber, Robust Statistics, 1981, 7.6). That of the local NCC is smaller: normalised images have
     unit spread, noise included, so that by z'z = 1 the second derivative of z is -|z'|^2 along z, and the residual's curvature is J' J times
     the local correlation of the two images, not J' J.
@@ -83,17 +95,19 @@ def uncertainty(residuals, state, coarse=None):
     T = _elimination(whole, free)
     bread = _inverse(T.T @ whole @ T)
     disagreement = _birge(parts, T)
-    M = disagreement * _few_blocks(parts, T, bread) * sum(part.M for part in parts)
+    M = disagreement * sum(part.M for part in parts)
     covariance, alone = (bread @ T.T @ each @ T @ bread for each in (M, alone))
+    of_voxels = 0.0
     if coarse is not None:
         off = bread @ T.T @ (sum(part.g for part in _scores(coarse, state)) - sum(part.g for part in parts)) / 3
-        covariance = covariance + np.outer(off, off)
+        of_voxels = np.outer(off, off)
+    covariance, widened = (factor * covariance + of_voxels for factor in (1.0, _few_blocks(parts, T, bread)))
     of_all, free = _inverse(whole) @ M @ _inverse(whole), free[free < 6]
     lever = np.array([ARM_MM] * 3 + [1.0] * 3)[free] ** 2
     inflation = np.sqrt((lever @ np.diag(covariance)) / max(lever @ np.diag(alone), 1e-30))
-    full = np.zeros((6, 6))
-    full[np.ix_(free, free)] = covariance
-    return Uncertainty(full, np.asarray(getattr(state, "pose", state)), np.asarray(residuals.case.pivot), float(inflation),
+    full = np.zeros((2, 6, 6))
+    full[np.ix_((0, 1), free, free)] = covariance, widened
+    return Uncertainty(full[0], np.asarray(getattr(state, "pose", state)), np.asarray(residuals.case.pivot), full[1], float(inflation),
                        float(np.sqrt(disagreement)), np.sqrt(np.diag(of_all)[len(free):]))
 
 
@@ -134,7 +148,7 @@ def _few_blocks(parts, T, bread):
     as much (F. Satterthwaite, Biometrics Bulletin 2, 1946)."""
     from scipy.special import fdtri
     shares = [bread @ part.blocks(T) for part in parts]
-    freedom = max(len(bread) / sum(np.einsum("bij,bji->", s, s) for s in shares), LEAST_FREEDOM)
+    freedom = max(len(bread) / max(sum(np.einsum("bij,bji->", s, s) for s in shares), 1e-12), LEAST_FREEDOM)
     return 3 * freedom / (freedom - 2) * fdtri(3, freedom - 2, 0.95) / CHI_SQUARE_95
 
 

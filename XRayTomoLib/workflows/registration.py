@@ -62,7 +62,7 @@ def read_cases(path):
     for i, one in enumerate(given["bones"], 1):
         _check_keys(one, {*BONE_KEYS, "name"}, {"ct"}, f"{path}: bone {i}")
     names = [str(one.get("name", Path(one["ct"]).name)) for one in given["bones"]]
-    if len(set(names)) < len(names) or any(Path(name).name != name for name in names):
+    if len(set(names)) < len(names) or any(not name or Path(name).name != name for name in names):
         raise RegistrationError(f"{path}: the bones are called {', '.join(names)}; give each its own 'name' that a file can have")
     return [_file_case(one, name, xrays, options, path, f"{path}: {name}: the ") for one, name in zip(given["bones"], names)]
 

@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from scipy.ndimage import gaussian_filter
 from Unit.registration.scenes import CENTRE, views
 
 from XRayTomoLib.counts import isolated_pixels
 from XRayTomoLib.options import make
 from XRayTomoLib.registration.case import RegistrationError, XRay
-from XRayTomoLib.registration.images import COUNTS, Preparation, collimated_field, footprint, prepare, pyramid, resampled, smoothed
+from XRayTomoLib.registration.images import COUNTS, Preparation, collimated_field, footprint, prepare
 
 VIEW = views((15.0,), (5.0,))
 ROWS, COLS = VIEW.shape
@@ -124,37 +123,11 @@ def test_what_is_no_collimator():
     assert collimated_field(np.ones((40, 40))).all() and collimated_field(np.eye(5)).all()
 
 
-def test_pyramid_keeps_points_on_the_picture():
-    """A picture that is linear in the world's projection stays that at every level."""
-    ramp = 0.3 * R - 0.7 * C + 500
-    for xray in pyramid(XRay(torch.tensor(ramp), VIEW), 3):
-        pixels = xray.views.project(GRID_POINTS)[0]
-        at = [0.3 * r - 0.7 * c + 500 for r, c in VIEW.project(GRID_POINTS)[0]]
-        r, c = np.mgrid[: xray.image.shape[0], : xray.image.shape[1]]
-        a, b, d = np.linalg.lstsq(np.stack([r.ravel(), c.ravel(), np.ones(r.size)], 1), xray.image.numpy().ravel().astype(float), rcond=None)[0]
-        np.testing.assert_allclose(pixels @ [a, b] + d, at, atol=1e-2)
-    assert [x.image.shape[0] for x in pyramid(XRay(torch.tensor(ramp), VIEW), 3)] == [50, 100, 200]
-    with pytest.raises(RegistrationError, match="take fewer"):
-        pyramid(XRay(torch.tensor(ramp), VIEW), 9)
-
-
-@pytest.mark.parametrize("shape", [(100, 120), (77, 91), (300, 260)])
-def test_resampling_keeps_points_on_the_picture(shape):
-    ramp = 0.3 * R - 0.7 * C + 500
-    xray = resampled(XRay(torch.tensor(ramp), VIEW), shape)
-    pixels = xray.views.project(GRID_POINTS)[0]
-    inside = np.floor(pixels).astype(int)
-    for (r, c), (r0, c0), (true_r, true_c) in zip(pixels, inside, VIEW.project(GRID_POINTS)[0]):
-        corner = xray.image[r0 : r0 + 2, c0 : c0 + 2].numpy().astype(float)
-        value = np.array([1 - r + r0, r - r0]) @ corner @ np.array([1 - c + c0, c - c0])
-        assert value == pytest.approx(0.3 * true_r - 0.7 * true_c + 500, abs=0.02)
-
-
 def test_masked_pixels_do_not_leak():
     p = np.where(C < 100, 1e4, object_picture())
     xray = XRay(torch.tensor(p), VIEW, torch.tensor(C >= 100))
-    for coarse in (smoothed(xray, 2.0), xray.binned(4), resampled(xray, (50, 60)), pyramid(xray, 2, 1.0)[0]):
-        assert float(coarse.image[coarse.mask].max()) < 4
+    coarse = xray.binned(4)
+    assert float(coarse.image[coarse.mask].max()) < 4
 
 
 def test_footprint_is_what_an_object_covers_and_its_margin():
@@ -162,13 +135,6 @@ def test_footprint_is_what_an_object_covers_and_its_margin():
     masks = footprint(torch.stack([shadow, torch.zeros_like(shadow)]), 5)
     np.testing.assert_array_equal(masks[0], (np.abs(R - 100) < 15) & (np.abs(C - 100) < 20))
     assert not masks[1].any()
-
-
-def test_gaussian_by_scipy():
-    p = object_picture()
-    ours = smoothed(XRay(torch.tensor(p), VIEW), 1.7).image.numpy()
-    share = gaussian_filter(np.ones_like(p), 1.7, mode="constant", truncate=6 / 1.7)
-    np.testing.assert_allclose(ours, gaussian_filter(p, 1.7, mode="constant", truncate=6 / 1.7) / share, atol=1e-5)
 
 
 def test_refusals():

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+import torch
 from Unit.registration.phantoms import CENTRE, body, pose, views, xrayed
 
 from XRayTomoLib import jobs
 from XRayTomoLib.geometry import transform_points
 from XRayTomoLib.registration.case import Case, RegistrationError, XRay, compose
 from XRayTomoLib.registration.evaluate import middle_half, mtre_mm
-from XRayTomoLib.registration.joint import JointResiduals, State, register_together
+from XRayTomoLib.registration.joint import JointResiduals, State, register_bones, register_together
+from XRayTomoLib.registration.register import RegistrationOptions
 from XRayTomoLib.registration.tracking import candidates, track
 
 TRUTH = pose()
@@ -64,6 +66,35 @@ def test_refusals():
             next(register_together(*arguments))
     with pytest.raises(RegistrationError, match="2 X-rays"):
         next(track(case, [xrays[:1]], TRUTH))
+
+
+def rough():
+    """Options of a search that stays near its starts."""
+    return RegistrationOptions(search_count=1, refined_starts=1)
+
+
+def test_bones_that_the_xrays_do_not_show_are_refused():
+    random = np.random.default_rng(0)
+    xrays = [XRay(torch.tensor(random.normal(size=x.image.shape), dtype=torch.float32), x.views) for x in xrayed(*BODY, views(), TRUTH)]
+    with pytest.raises(RegistrationError, match="look like the X-rays"):
+        jobs.run(register_bones([Case(*BODY, xrays, CENTRE)], [TRUTH], rough()))
+
+
+def test_bones_in_xrays_that_contradict_each_other_are_refused():
+    """The second X-ray was taken after the body had moved on by 25 mm."""
+    other = compose(np.r_[0, 0, 0, 0, 0, 25.0], TRUTH, CENTRE)
+    xrays = [xrayed(*BODY, views(), T, noise=0.02)[i] for i, T in enumerate((TRUTH, other))]
+    with pytest.raises(RegistrationError, match="contradict"):
+        jobs.run(register_bones([Case(*BODY, xrays, CENTRE)], [TRUTH], rough()))
+
+
+def test_held_directions_of_bones_stay_and_other_optimisers_are_refused():
+    case, start = Case(*BODY, xrayed(*BODY, views(), TRUTH, noise=0.02), CENTRE), compose(np.r_[0, 0, 0, 3.0, 0, 0], TRUTH, CENTRE)
+    found = jobs.run(register_together([case], [start], options=RegistrationOptions(free="shift R")))
+    np.testing.assert_allclose(found.poses[0][:, :3], start[:, :3], atol=1e-12)
+    assert np.abs(found.poses[0][:3, 3] - TRUTH[:3, 3]).max() < 0.1 and np.count_nonzero(found.uncertainties[0].covariance) == 1
+    with pytest.raises(RegistrationError, match="not by 'adam'"):
+        next(register_together([case], [start], options=RegistrationOptions(optimiser="adam")))
 
 
 def test_state_corrects_the_views():

@@ -61,7 +61,7 @@ def close(found, expected, share=0.08):
 
 
 def test_jacobian_by_differences(case):
-    residuals = Residuals(case, 8, floor=0.3)
+    residuals = Residuals(case, 8)
     _, J = residuals.parts[1].linearised(*residuals.rendered(TRUTH, 1))
     expected = by_differences(residuals.parts[1], lambda T: case.render(T, 1)[0], lambda s: compose(s, TRUTH, CENTRE), 6, STEPS)
     close(J, expected)
@@ -82,7 +82,7 @@ def test_jacobian_of_curves_by_differences(case):
 def test_jacobian_of_bones_and_geometry_by_differences(case):
     grid, mu = body(seed=5, size=24, spacing_mm=4.5)
     second = Case(grid, mu, case.xrays, CENTRE + 5.0, "trilinear")
-    residuals = JointResiduals([case, second], 8, ("offset_u", "offset_v", "sdd", "pose"), floor=0.3)
+    residuals = JointResiduals([case, second], 8, ("offset_u", "offset_v", "sdd", "pose"))
     moves = np.stack([np.eye(4), compose(np.r_[0.02, -0.01, 0.03, 2, 1, -1.0], np.eye(4), CENTRE)])
     state = State(np.stack([TRUTH, pose(shift_mm=(-6.0, 3.0, 2.0))]), np.array([[0, 0, 0], [3.0, -2, 10]]), moves)
     _, J = residuals.parts[1].linearised(*residuals.rendered(state, 1))

@@ -27,14 +27,24 @@ def registered(seed, kind=Residuals, scene=None, noise=0.1, radius=8):
 
 @pytest.mark.parametrize("kind", [Residuals, CurvedResiduals])
 def test_bars_are_as_wide_as_the_errors(kind):
-    """Eight repetitions of white noise: errors at the middle of the body, of 3 degrees of freedom each, lie in the 95 % ellipsoid."""
-    chi = []
-    for seed in range(8):
+    """Twelve repetitions of white noise: chi-square of 6 degrees of freedom each; places at the pivot and beside it lie in their ellipsoids."""
+    chi, outside = [], 0
+    for seed in range(12):
         residuals, state = registered(seed, kind, radius=4)
         bars = uncertainty(residuals, state)
-        error = (bars.pose @ np.linalg.inv(TRUTH) @ np.r_[CENTRE, 1])[:3] - CENTRE
-        chi.append(error @ np.linalg.solve(bars.at(CENTRE), error))
-    assert sum(np.array(chi) > CHI_SQUARE_95) <= 1 and 3 / 4 < np.mean(chi) < 5      # half axes at most twice as long as needed
+        back = bars.pose @ np.linalg.inv(TRUTH)
+        turn = 0.5 * np.r_[back[2, 1] - back[1, 2], back[0, 2] - back[2, 0], back[1, 0] - back[0, 1]]
+        error = np.r_[turn, (back @ np.r_[CENTRE, 1])[:3] - CENTRE]
+        chi.append(error @ np.linalg.solve(bars.covariance, error))
+        outside += sum(not bars.holds(at, (back @ np.r_[at, 1])[:3] - at) for at in (CENTRE, CENTRE + [40.0, -20.0, 20.0]))
+    assert 2.5 < np.mean(chi) < 11 and outside <= 2
+
+
+def test_an_ellipsoid_holds_what_lies_in_it():
+    bars = Uncertainty(np.zeros((6, 6)), np.eye(4), CENTRE, np.diag([0, 0, 0, 1.0, 4, 9]), 1.0)
+    for axis, half in enumerate(np.sqrt(CHI_SQUARE_95) * np.array([1.0, 2, 3])):
+        error = np.eye(3)[axis] * half
+        assert bars.holds(CENTRE, 0.99 * error) and not bars.holds(CENTRE, 1.01 * error)
 
 
 def test_covariance_is_that_of_hubers_estimator():
@@ -96,7 +106,7 @@ def test_covariance_at_a_point():
     """A turn about S alone moves a point 100 mm along R by 100 mm a rad along A."""
     covariance = np.zeros((6, 6))
     covariance[2, 2] = 0.01**2
-    bars = Uncertainty(covariance, np.eye(4), CENTRE, 1.0)
+    bars = Uncertainty(covariance, np.eye(4), CENTRE, covariance, 1.0)
     np.testing.assert_allclose(bars.at(CENTRE + [100, 0, 0]), np.diag([0, 1.0, 0]), atol=1e-12)
 
 
