@@ -30,7 +30,6 @@ from XRayTomoLib.registration import Case, RegistrationOptions, XRay, register  
 from XRayTomoLib.registration.case import compose  # noqa: E402
 from XRayTomoLib.registration.evaluate import middle_half, mrpe_mm, mtre_mm  # noqa: E402
 from XRayTomoLib.registration.tracking import track  # noqa: E402
-from XRayTomoLib.registration.uncertainty import CHI_SQUARE_95  # noqa: E402
 from XRayTomoLib.tracing import Projector  # noqa: E402
 
 DATA = ROOT.parent / "shared/data/ct"
