@@ -283,6 +283,17 @@ def test_a_row_is_unchecked_removed_and_given_its_preparation(section):
     assert table.rowCount == 1 and slicer.mrmlScene.IsNodePresent(section.xrays[1])
 
 
+def test_a_side_image_that_is_removed_leaves_none(section):
+    for name, role in xrays.SIDE_ROLES.items():
+        selector, chosen = getattr(section.ui, name + "Selector"), slicer.util.addVolumeFromArray(np.ones((1, 64, 64)), name="Side image")
+        driving.choose(selector, "Side image")
+        assert section.table.selected.GetNodeReference(role) is chosen
+        slicer.mrmlScene.RemoveNode(chosen)
+        driving.process()
+        assert section.table.selected.GetNodeReferenceID(role) is None and selector.currentNode() is None, name
+    finish(section)
+
+
 def test_it_fits_a_narrow_panel_with_all_groups_open(section):
     for group in section.widget.findChildren(ctk.ctkCollapsibleGroupBox):
         group.collapsed = False

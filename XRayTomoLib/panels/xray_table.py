@@ -84,9 +84,13 @@ class XRayTable:
             self._section.panel.update()
 
     def onSide(self, name, node):
-        if not self._isQuiet and self._section.parameters is not None and self.selected is not None:
-            self.selected.SetNodeReferenceID(xrays.SIDE_ROLES[name], node.GetID() if node is not None else None)
-            self._section.panel.update()
+        if self._isQuiet or self._section.parameters is None or self.selected is None:
+            return
+        xray, role = self.selected, xrays.SIDE_ROLES[name]
+        if xray.GetNodeReferenceID(role) and xray.GetNodeReference(role) is None:
+            node = None  # the image was removed from the scene: the selector went to the next one by itself
+        xray.SetNodeReferenceID(role, node.GetID() if node is not None else None)
+        self._section.panel.update()
 
     def forget(self):
         """Another scene: the table is filled anew."""
