@@ -12,8 +12,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from ...geometry import GeometryError
-from .base import COUNTS, LINE_INTEGRAL, ProjectionError, ProjectionSet
+from .base import COUNTS, LINE_INTEGRAL, ProjectionError, ProjectionSet, naming
 from .hints import views_of_file
 from .stacks import open_stack, write_stack
 
@@ -55,6 +54,9 @@ def open_projections(path, reader=None, geometry=None, kind=None, dark=None, fla
         dark, flat: a stack, an image or a folder of them, averaged; in place of the scanner's.
         i0: counts of the open beam.
         hints: what the reader's own open_projections takes.
+
+    Raises:
+        ProjectionError: there are none, they are damaged, or what was given does not fit them; so do the set's pixels when they are read.
     """
     path = Path(path)
     name = reader or recognise(path)
@@ -76,13 +78,8 @@ def _call(name, path, hints):
     for hint in hints:
         if hint not in allowed:
             raise ProjectionError(f"{path}: the reader '{name}' does not use '{hint}'; it takes: {', '.join(allowed) or 'nothing'}.")
-    try:
+    with naming(path):
         return function(path, **hints)
-    except GeometryError as error:
-        text = f"{str(error).rstrip('.')}."
-        raise ProjectionError(text if str(path) in text or str(path.parent) in text else f"{path}: {text}") from error
-    except OSError as error:
-        raise ProjectionError(f"{error.filename or path}: cannot be read ({error.strerror or error}); check the path.") from error
 
 
 def _mean_of(path):

@@ -1,11 +1,14 @@
 """`ProjectionSet`: the projections of one scan as they lie on disk, with the geometry that the scanner wrote."""
 
+import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
 from ...files import FileError
-from ...geometry import Views
+from ...geometry import GeometryError, Views
 from ...memory import budget_bytes, megabytes
 
 COUNTS, LINE_INTEGRAL = "counts", "line integral"
@@ -14,6 +17,19 @@ KINDS = (COUNTS, LINE_INTEGRAL)
 
 class ProjectionError(FileError):
     """Projections that cannot be read; the message names the file, what was expected and the remedy."""
+
+
+@contextmanager
+def naming(path):
+    """What the geometry or the disk refuses inside becomes a ProjectionError, in front of it `path` where it begins with no file there."""
+    try:
+        yield
+    except GeometryError as error:
+        text = f"{str(error).rstrip('.')}."
+        named = text.startswith((f"{path}:", f"{path}{os.sep}", f"{Path(path).parent}{os.sep}"))
+        raise ProjectionError(text if named else f"{path}: {text}") from error
+    except OSError as error:
+        raise ProjectionError(f"{error.filename or path}: cannot be read ({error.strerror or error}); check the path.") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +81,11 @@ class ProjectionSet:
         return self.count
 
     def __getitem__(self, index):
-        """Pixels [rows, cols] of one projection; its shape is checked against the first one's."""
+        """Pixels [rows, cols] of one projection; ProjectionError where its file is damaged or its shape is not the first one's."""
         if not 0 <= index < self.count:
             raise IndexError(f"projection {index} of {self.count}")
-        pixels = np.asarray(self.load(index))
+        with naming(self.source):
+            pixels = np.asarray(self.load(index))
         if pixels.shape != tuple(self.shape):
             raise ProjectionError(f"{self.source}: projection {index} has {_size(pixels.shape)} pixels, the first has {_size(self.shape)}.")
         return pixels

@@ -134,4 +134,4 @@ def test_cut_files_are_refused(tmp_path, data):
 def test_damaged_bytes_never_crash(tmp_path, data):
     write_scan(tmp_path)
     path = tmp_path / data.draw(st.sampled_from(["9.1.3.46.his", "_Frames.xml"]))
-    kit.survives_damage(data, path, lambda: elekta.open_projections(tmp_path)[0], SHAPE)
+    kit.survives_damage(data, path, "elekta", tmp_path, SHAPE)

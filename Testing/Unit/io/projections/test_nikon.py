@@ -1,5 +1,7 @@
 """Nikon: pictures, points where CIL's convention sees them, and broken files."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -108,11 +110,20 @@ def test_missing_and_impossible_values(tmp_path, changes, message):
     kit.one_sentence(error, tmp_path / "rock.xtekct", message)
 
 
-def test_what_the_views_refuse_names_the_scan_too(tmp_path):
+def test_what_the_views_refuse_names_the_scan_too(tmp_path, monkeypatch):
+    """By the path that was given, a relative one too; what names a file in it is left as it is."""
+    monkeypatch.chdir(tmp_path)
     write_scan(tmp_path, DetectorPixelSizeX=1e-320)
-    with pytest.raises(ProjectionError) as error:
-        open_projections(tmp_path)
-    kit.one_sentence(error, tmp_path, "span no detector")
+    for path in (tmp_path, Path("rock.xtekct")):
+        with pytest.raises(ProjectionError) as error:
+            open_projections(path)
+        assert str(error.value).startswith(f"{path}: ")
+        kit.one_sentence(error, "span no detector")
+    kit.write_xtekct(tmp_path / "rock.xtekct", DetectorPixelSizeX=0)
+    for path, named in ((tmp_path, tmp_path / "rock.xtekct"), (Path("rock.xtekct"), "rock.xtekct")):
+        with pytest.raises(ProjectionError) as error:
+            open_projections(path)
+        assert str(error.value).startswith(f"{named}: 'DetectorPixelSizeX' = 0")
 
 
 def test_wrong_sign(tmp_path):
@@ -141,4 +152,4 @@ def test_several_scans_in_a_folder(tmp_path):
 def test_damaged_bytes_never_crash(tmp_path, data):
     write_scan(tmp_path)
     path = tmp_path / data.draw(st.sampled_from(["rock.xtekct", "rock_9.tif"]))
-    kit.survives_damage(data, path, lambda: nikon.open_projections(tmp_path)[0], SHAPE)
+    kit.survives_damage(data, path, "nikon", tmp_path, SHAPE)

@@ -1,6 +1,7 @@
 """Varian TrueBeam: bits of the pixels, properties, air scans, points where RTK's formula sees them, and broken files."""
 
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from Unit.io.projections import vendor_kit as kit
 
 from XRayTomoLib.geometry.formats import FormatError, recognise_format
 from XRayTomoLib.geometry.formats.truebeam import read_xim
-from XRayTomoLib.io.projections import ProjectionError, truebeam
+from XRayTomoLib.io.projections import ProjectionError, open_projections, truebeam
 
 SHAPE = (6, 9)
 SOURCE_RTN = [0.0, 0.5, 0.9, 0.95, 181.25]  # KVSourceRtn: at full speed 0.545 degrees a frame; two steps are shorter than 0.9 of that
@@ -215,6 +216,16 @@ def test_sizes_that_the_file_cannot_hold(tmp_path):
         truebeam.read_pixels(path)
 
 
+@pytest.mark.parametrize(("change", "message"), [(lambda file: file.write_bytes(file.read_bytes()[:40]), "the file has 40"), (Path.unlink, "cannot be read")])
+def test_a_file_that_is_damaged_or_lost_after_opening(tmp_path, change, message):
+    file = write_scan(tmp_path) / "Proj_00001.xim"
+    scan = open_projections(tmp_path)
+    change(file)
+    with pytest.raises(ProjectionError, match=message) as error:
+        scan[1]
+    kit.one_sentence(error, file)
+
+
 @pytest.mark.parametrize("compressed", [True, False])
 @given(data=st.data())
 @kit.relaxed
@@ -232,4 +243,4 @@ def test_damaged_bytes_never_crash(tmp_path_factory, data):
     write_air(folder, KVNormChamber=1.0)
     air = folder / "Calibrations" / "AIR-Half-Bowtie-125KV" / "Current" / "FilterBowtie.xim"
     path = data.draw(st.sampled_from([place / "Proj_00000.xim", folder / "Scan.xml", air]))
-    kit.survives_damage(data, path, lambda: truebeam.open_projections(folder)[0])
+    kit.survives_damage(data, path, "truebeam", folder, SHAPE)

@@ -217,4 +217,4 @@ def test_cut_files_are_refused(tmp_path, data, write):
 def test_damaged_bytes_never_crash(tmp_path, data):
     write_scan(tmp_path)
     path = tmp_path / data.draw(st.sampled_from(["Proj_9.hnd", "ProjectionInfo.xml"]))
-    kit.survives_damage(data, path, lambda: varian_obi.open_projections(tmp_path)[0], SHAPE, 1100 if path.suffix == ".hnd" else None)
+    kit.survives_damage(data, path, "varian_obi", tmp_path, SHAPE, 1100 if path.suffix == ".hnd" else None)
