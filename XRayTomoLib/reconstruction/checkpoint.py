@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..files import replacing
-from ..jobs import sha256_of
+from ..jobs import Step, sha256_of
 from ..options import values_of
 from .problem import ReconstructionError
 
@@ -69,25 +69,26 @@ def with_checkpoints(job, path, belongs_to, every_s=60.0):
                 save_state(path, unsaved, belongs_to)
                 last, unsaved = time.monotonic(), None
             elif unsaved is not None and time.monotonic() - last >= every_s:
-                step = _with_trouble(step, path, unsaved, belongs_to)
+                trouble = _trouble(path, unsaved, belongs_to)
+                step = replace(step, message="; ".join(filter(None, (step.message, trouble))))
                 last, unsaved = time.monotonic(), None
             yield step
     except StopIteration as end:
         state, unsaved = unsaved, None
-        warned = step if state is None else _with_trouble(step, path, state, belongs_to)
-        if warned is not step:
-            yield warned
+        trouble = "" if state is None else _trouble(path, state, belongs_to)
+        if trouble:
+            yield Step(step.index, step.total, message=trouble)
         return end.value
     finally:
         if unsaved is not None and last is not None:
-            _with_trouble(step, path, unsaved, belongs_to)
+            _trouble(path, unsaved, belongs_to)
 
 
-def _with_trouble(step, path, state, belongs_to):
-    """The step after its state was saved, with what went wrong in its message."""
+def _trouble(path, state, belongs_to):
+    """Saves a state and returns what went wrong, or ""."""
     try:
         save_state(path, state, belongs_to)
     except ReconstructionError as error:
         LOG.warning("%s", error)
-        return replace(step, message=str(error))
-    return step
+        return str(error)
+    return ""

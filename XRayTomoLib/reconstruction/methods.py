@@ -1,4 +1,5 @@
 """Every method by its name, and one way to run any of them."""
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -77,6 +78,7 @@ def _coarse_start(method, views, p, grid, levels, projector, known):
     weights = known.get("weights")
     less = {"weights": None if weights is None else binned(weights.expand_as(p), factor), "noise": None,
             "support": _resized(known.get("support"), coarse, "nearest"), "prior": _resized(known.get("prior"), coarse, "trilinear")}
+    method = replace(method, stop_discrepancy=0.0)       # binned projections have another noise
     x = yield from _iterated(method, small, q, coarse, levels - 1, None, projector, less)
     return _resized(x, grid, "trilinear")
 

@@ -17,7 +17,8 @@ class Problem:
     support   mask of the domain: where it is False (0) x stays 0, or None
     start     volume from which iterations begin (warm start), or None for zero
     prior     volume that prior-image methods pull towards, or None
-    noise     expected norm of the noise |A x - p|, for the discrepancy principle, or None (estimated where a method needs it)
+    noise     expected norm of the noise |A x - p|, for the discrepancy principle and the damping of ASD-POCS, or None: the
+              first then estimates it, the second takes it for 0
     """
     A: object
     p: torch.Tensor

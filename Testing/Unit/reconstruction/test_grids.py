@@ -126,6 +126,7 @@ def test_the_result_outlives_a_last_checkpoint_that_cannot_be_written(tmp_path, 
     next(job)
     monkeypatch.setattr(torch, "save", full)
     assert jobs.run(job, steps.append) == "volume" and "make room" in steps[-1].message
+    assert [step.residual for step in steps] == [0.5, 0.5, None]           # the warning is no iteration
     closed = with_checkpoints(work(3), tmp_path / "d.pt", {})
     with pytest.raises(ReconstructionError, match="there is none before"):
         next(closed)

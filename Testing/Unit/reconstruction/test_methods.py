@@ -57,6 +57,14 @@ def test_coarse_starts_are_nothing_to_show_or_to_resume_from():
     assert [step.state is None and step.preview is None for step in steps] == [True, True, False, False]
 
 
+def test_coarse_starts_do_not_stop_at_the_noise():
+    """Nor do they estimate it: binned projections of 48 columns would be too narrow for that."""
+    views, p = scan("cgls")
+    method = method_of("cgls", {"iterations": 3, "stop_discrepancy": 1.0})
+    steps = list(reconstruct(method, views, p, GRID, levels=1, noise=1e9))
+    assert [step.message for step in steps][:-1] == ["coarse start"] * 3 and "noise level" in steps[-1].message
+
+
 def test_coarser_grids_fill_the_same_box():
     for shape in ((16, 32, 32), (1, 9, 33)):
         grid = CartesianGrid.centred(shape, (1.0, 2.0, 3.0), (5, 6, 7))
