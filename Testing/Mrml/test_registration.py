@@ -105,6 +105,14 @@ def test_landmarks_give_the_start_and_their_distances(logic, scene):
     assert after["landmarks, all X-rays"] < 0.2 and after[f"landmarks, {scene.xrays[1].GetName()}"] < 0.2 and after["mTRE"] < 0.5
 
 
+def test_a_truth_below_a_non_rigid_transform_is_refused(logic, scene):
+    warp = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode", "Warp")
+    warp.SetAndObserveTransformToParent(vtk.vtkThinPlateSplineTransform())
+    scene.truth.SetAndObserveTransformNodeID(warp.GetID())
+    with pytest.raises(ValueError, match="'True place' is non-rigid or under such a transform"):
+        logic.evaluateRegistration(scene.volume, scene.xrays, scene.truth)
+
+
 def test_points_placed_on_a_moved_object_go_along_and_back(scene):
     node = moved_nodes.move([scene.volume], MOVED)
     points = fiducials("Landmarks", transform_points(MOVED, POINTS))

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import slicer
-import vtk
 
 from ..geometry import GeometryError, angles_from_gantry, gantry_from_angles, rotation_about_axis
-from .transforms import array_from_matrix, matrix_from_array, world_from_local
+from .transforms import matrix_from_array, matrix_of, world_from_local
 
 _TOLERANCE = 1e-9
 _BEAM = (0.0, -1.0, 0.0)  # from the detector to the source, the axis of CArm.in_plane_deg
@@ -55,9 +54,7 @@ def read_gantry(node):
     """4x4 ras_from_gantry of the node. Raises GeometryError unless it is a rotation and a translation."""
     if not node.IsTransformToWorldLinear():
         raise GeometryError(f"The gantry '{node.GetName()}' is non-rigid or under such a transform: take it out.")
-    matrix = vtk.vtkMatrix4x4()
-    node.GetMatrixTransformToWorld(matrix)
-    pose = array_from_matrix(matrix)
+    pose = matrix_of(node, to_world=True)
     rotation = pose[:3, :3]
     if not np.allclose(rotation.T @ rotation, np.eye(3), atol=1e-5) or np.linalg.det(rotation) < 0:
         raise GeometryError(f"The gantry '{node.GetName()}' scales, shears or mirrors, but a C-arm can only turn and move: undo that.")
@@ -67,11 +64,5 @@ def read_gantry(node):
 def move_gantry(node, pose):
     """Moves the node to the 4x4 world pose; a node that is there already is not modified, which ends two-way updates."""
     local = np.linalg.inv(world_from_local(node)) @ pose
-    if not np.allclose(_local_matrix(node), local, rtol=0, atol=_TOLERANCE):
+    if not np.allclose(matrix_of(node), local, rtol=0, atol=_TOLERANCE):
         node.SetMatrixTransformToParent(matrix_from_array(local))
-
-
-def _local_matrix(node):
-    matrix = vtk.vtkMatrix4x4()
-    node.GetMatrixTransformToParent(matrix)
-    return array_from_matrix(matrix)

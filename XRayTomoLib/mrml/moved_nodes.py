@@ -4,11 +4,10 @@ import json
 
 import numpy as np
 import slicer
-import vtk
 
 from .acquisition import put_into_folder
 from .landmarks import hang_points_below
-from .transforms import array_from_matrix, matrix_from_array, world_from_local
+from .transforms import matrix_from_array, matrix_of, world_from_local
 from .volumes import VolumeError
 
 BEFORE_ROLE = "XRayTomo.TransformBefore"
@@ -67,7 +66,7 @@ def show_handles(transform, centre_ras):
     """Handles in 3D about a point of the world, with which the transform node is moved."""
     if transform.GetDisplayNode() is None:
         transform.CreateDefaultDisplayNodes()
-    local = np.linalg.inv(_world_of(transform)) @ np.append(centre_ras, 1.0)
+    local = np.linalg.inv(matrix_of(transform, to_world=True)) @ np.append(centre_ras, 1.0)
     transform.SetCenterOfTransformation(*local[:3])
     _set_handles(transform.GetDisplayNode(), True)
 
@@ -86,7 +85,7 @@ def _set_handles(display, on):
 def note_place(transform):
     """Before a further run: `revert` then goes back to where the transform node stands now."""
     if transform is not None and _moved_by(transform):
-        transform.SetAttribute(MATRIX_ATTRIBUTE, json.dumps(_matrix_of(transform).tolist()))
+        transform.SetAttribute(MATRIX_ATTRIBUTE, json.dumps(matrix_of(transform).tolist()))
 
 
 def can_revert(transform):
@@ -125,13 +124,3 @@ def _forget(node):
 def _moved_by(transform):
     nodes = slicer.util.getNodesByClass("vtkMRMLTransformableNode")
     return [node for node in nodes if node.GetParentTransformNode() is transform and node.GetAttribute(MOVED_ATTRIBUTE)]
-
-
-def _world_of(transform):
-    return world_from_local(transform) @ _matrix_of(transform)
-
-
-def _matrix_of(transform):
-    matrix = vtk.vtkMatrix4x4()
-    transform.GetMatrixTransformToParent(matrix)
-    return array_from_matrix(matrix)

@@ -9,7 +9,7 @@ import vtk
 from .acquisition import put_into_folder
 from .landmarks import points_ras
 from .registration_start import marked_pixels
-from .transforms import world_from_local
+from .transforms import matrix_of, world_from_local
 from .volumes import PROVENANCE_ATTRIBUTE, VolumeError
 from .xrays import view_of
 
@@ -72,9 +72,4 @@ def _truth(moving, truth_node):
 
     if truth_node is None:
         return None
-    if not truth_node.IsLinear():
-        raise VolumeError(f"'{truth_node.GetName()}' is no linear transform: select the rigid one under which the object truly lies.")
-    matrix = vtk.vtkMatrix4x4()
-    truth_node.GetMatrixTransformToWorld(matrix)
-    true = slicer.util.arrayFromVTKMatrix(matrix)
-    return checked_pose(true @ np.linalg.inv(world_from_local(moving.node)), f"the way to '{truth_node.GetName()}'")
+    return checked_pose(matrix_of(truth_node, to_world=True) @ np.linalg.inv(world_from_local(moving.node)), f"the way to '{truth_node.GetName()}'")
