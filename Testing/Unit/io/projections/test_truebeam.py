@@ -216,7 +216,7 @@ def test_sizes_that_the_file_cannot_hold(tmp_path):
         truebeam.read_pixels(path)
 
 
-@pytest.mark.parametrize(("change", "message"), [(lambda file: file.write_bytes(file.read_bytes()[:40]), "the file has 40"), (Path.unlink, "cannot be read")])
+@pytest.mark.parametrize(("change", "message"), [(lambda file: file.write_bytes(b"VMS.XI" + bytes(40)), "expected"), (Path.unlink, "cannot be read")])
 def test_a_file_that_is_damaged_or_lost_after_opening(tmp_path, change, message):
     file = write_scan(tmp_path) / "Proj_00001.xim"
     scan = open_projections(tmp_path)
