@@ -13,12 +13,14 @@ import numpy as np
 from ...memory import budget_bytes
 from . import FormatError
 
+MAGIC = b"MATLAB 5.0"
 HEADER_BYTES, COMPRESSED, MATRIX = 128, 15, 14
 STRUCT, CHAR = 2, 4
 NUMBERS = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}      # classes of arrays
 STORED = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}           # types of data elements
 TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16"}
 MOST_NESTED = 16
+NAMES_BYTES = 1 << 16   # the first of a variable, which hold its name and those of its fields
 COPIES = 3              # of a variable at a time: unpacked, as its numbers are stored, and as their class has them
 
 
@@ -41,13 +43,45 @@ def read_mat5(path, most_bytes=None):
         content = path.read_bytes()
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror})") from error
-    if not content.startswith(b"MATLAB 5.0") or content[126:128] not in (b"IM", b"MI"):
+    if not content.startswith(MAGIC) or content[126:128] not in (b"IM", b"MI"):
         raise FormatError(f"{path}: not a MATLAB file of version 5; save it with '-v7'")
     order = "<" if content[126:128] == b"IM" else ">"
     try:
         return _variables(content, order, most_bytes)
     except (struct.error, zlib.error, ValueError, LookupError, UnicodeDecodeError) as error:
         raise FormatError(f"{path}: the MATLAB file is cut short, damaged or too large ({error})") from error
+
+
+def names_in_mat5(path):
+    """The variables' names, each with the names of its fields (none but for a struct), up to where the file is cut short or damaged.
+
+    Only the first bytes of each variable are unpacked. Empty for other files; OSError where it cannot be read.
+    """
+    found = {}
+    with open(path, "rb") as file:
+        header = file.read(HEADER_BYTES)
+        order = {b"IM": "<", b"MI": ">"}.get(header[126:]) if header.startswith(MAGIC) else None
+        while order and len(tag := file.read(8)) == 8:
+            kind, size = struct.unpack(order + "II", tag)
+            after = file.tell() + size + (-size % 8 if kind == MATRIX else 0)
+            data = file.read(min(size, NAMES_BYTES))
+            try:
+                name, fields = _names(kind, data, order)
+            except (struct.error, zlib.error, ValueError, LookupError):
+                break
+            found[name] = fields
+            file.seek(after)
+    return found
+
+
+def _names(kind, data, order):
+    """(name, names of the fields) of a variable of which `data` are the first bytes."""
+    if kind == COMPRESSED:
+        data = zlib.decompressobj().decompress(data, NAMES_BYTES)[8:]
+    elif kind != MATRIX:
+        raise ValueError(f"a variable of type {kind}")
+    flags, _, name, at = _head(data, order)
+    return name, _fields(data, at, order)[0] if flags & 0xFF == STRUCT else []
 
 
 def _variables(content, order, most_bytes):
@@ -85,12 +119,8 @@ def _element(content, at, order):
 
 def _matrix(data, order, depth):
     """(name, value) of one array; value None for what is left out."""
-    _, flags, at = _element(data, 0, order)
-    _, dims, at = _element(data, at, order)
-    _, name, at = _element(data, at, order)
-    flags = struct.unpack_from(order + "I", flags)[0]
-    shape = tuple(np.frombuffer(dims, order + "i4").tolist())
-    kind, name = flags & 0xFF, name.decode("latin-1")
+    flags, shape, name, at = _head(data, order)
+    kind = flags & 0xFF
     if min(shape, default=0) < 0 or len(shape) < 2 or flags & 0x800:
         return name, None
     if kind == STRUCT:
@@ -105,20 +135,34 @@ def _matrix(data, order, depth):
     return name, _squeezed(numbers.reshape(shape, order="F").astype(NUMBERS[kind]))
 
 
-def _struct(data, at, order, depth):
-    if depth > MOST_NESTED:
-        raise ValueError(f"structs nested more than {MOST_NESTED} times")
+def _head(data, order):
+    """(flags, shape, name, where the contents begin) of one array."""
+    _, flags, at = _element(data, 0, order)
+    _, dims, at = _element(data, at, order)
+    _, name, at = _element(data, at, order)
+    return struct.unpack_from(order + "I", flags)[0], tuple(np.frombuffer(dims, order + "i4").tolist()), name.decode("latin-1"), at
+
+
+def _fields(data, at, order):
+    """(names of the fields, where their values begin) of a struct."""
     _, length, at = _element(data, at, order)
     length = struct.unpack_from(order + "i", length)[0]
     _, names, at = _element(data, at, order)
     if length < 1:
         raise ValueError(f"field names of length {length}")
+    return [names[i : i + length].split(b"\0")[0].decode("latin-1") for i in range(0, len(names), length)], at
+
+
+def _struct(data, at, order, depth):
+    if depth > MOST_NESTED:
+        raise ValueError(f"structs nested more than {MOST_NESTED} times")
     found = {}
-    for i in range(0, len(names), length):
+    names, at = _fields(data, at, order)
+    for name in names:
         kind, value, at = _element(data, at, order)
         if kind != MATRIX:
             raise ValueError(f"a field of type {kind}")
-        found[names[i : i + length].split(b"\0")[0].decode("latin-1")] = _matrix(value, order, depth + 1)[1] if value else None
+        found[name] = _matrix(value, order, depth + 1)[1] if value else None
     return found
 
 

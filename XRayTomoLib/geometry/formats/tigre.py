@@ -17,29 +17,25 @@ from ..detectors import Flat
 from ..views import Views
 from . import FormatError
 from .fields import Fields, finite, keys_of, read_object
-from .mat5 import read_mat5
+from .mat5 import MAGIC, names_in_mat5, read_mat5
 
 TITLE = "TIGRE geometry"
 SUFFIXES = (".tigre.json",)
-_MATLAB = b"MATLAB 5.0"
 _ORDERED = ("nDetector", "dDetector", "sDetector", "offDetector", "offOrigin")
 
 
 def recognise(path, head):
-    """JSON by its names, a MATLAB file by its variables (which may lie packed in it)."""
-    if not head.startswith(_MATLAB):
+    """JSON by its names, a MATLAB file by those of its variables, which may be cut short: reading them says so."""
+    if not head.startswith(MAGIC):
         return {"DSD", "DSO"} <= keys_of(head)
-    try:
-        fields = _matlab(path)
-    except FormatError:
-        return False
-    return "DSD" in fields and "DSO" in fields
+    names = names_in_mat5(path)
+    return {"DSD", "DSO"} <= set(names.get("geo") or names)
 
 
 def read(path, angles=None):
     """Views of the geometry; angles (rad, [N] or [N, 3]) where the file does not hold them ('angles')."""
     with open(path, "rb") as file:
-        matlab = file.read(len(_MATLAB)) == _MATLAB
+        matlab = file.read(len(MAGIC)) == MAGIC
     fields = _matlab(path) if matlab else read_object(path)
     mode = fields.choice("mode", ("cone", "parallel"), "cone")
     shape = tuple(_whole(fields, "nDetector"))

@@ -38,8 +38,9 @@ def recognise(path):
     if not path.exists():
         raise ProjectionError(f"{path}: there is no such file or folder; check the path.")
     for name in READERS:
-        if load_reader(name).recognise(path):
-            return name
+        with naming(path):
+            if load_reader(name).recognise(path):
+                return name
     looked_for = "; ".join(f"{name} ({load_reader(name).TITLE})" for name in READERS)
     raise ProjectionError(f"{path}: no projections were recognised; say which reader is to be used. Looked for: {looked_for}.")
 

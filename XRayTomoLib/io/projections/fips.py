@@ -10,7 +10,7 @@ import numpy as np
 
 from ...geometry import GeometryError
 from ...geometry.formats import FormatError
-from ...geometry.formats.mat5 import read_mat5
+from ...geometry.formats.mat5 import names_in_mat5, read_mat5
 from .base import LINE_INTEGRAL, ProjectionError, ProjectionSet
 from .hints import angles_from, circular_views
 
@@ -19,13 +19,9 @@ SHOWN = ("projectName", "scanner", "date", "target", "voltage", "voltageUnit", "
 
 
 def recognise(path):
+    """By the names of its variables, which may be cut short: reading them says so."""
     path = Path(path)
-    if path.is_dir() or path.suffix.lower() != ".mat":
-        return False
-    try:
-        return any(name.startswith("CtData") for name in read_mat5(path))
-    except FormatError:
-        return False
+    return path.is_file() and path.suffix.lower() == ".mat" and any(name.startswith("CtData") for name in names_in_mat5(path))
 
 
 def open_projections(path):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.io import savemat
 
 from XRayTomoLib.geometry.formats import FormatError
-from XRayTomoLib.geometry.formats.mat5 import read_mat5
+from XRayTomoLib.geometry.formats.mat5 import names_in_mat5, read_mat5
 
 relaxed = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 CONTENT = {"geo": {"DSD": 1536.0, "nVoxel": np.array([[8], [9], [10]]), "mode": "cone", "inner": {"x": np.eye(2)}, "none": np.zeros((0, 0))},
@@ -25,6 +25,22 @@ def test_what_scipy_writes_is_read_back(tmp_path, packed):
     np.testing.assert_array_equal(found["counts"], CONTENT["counts"])
     assert found["counts"].dtype == np.uint16 and found["geo"]["none"].size == 0
     assert "cell" not in found and "z" not in found
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_names_are_found_up_to_where_the_file_ends(tmp_path, packed):
+    """A variable's name stands in its first bytes, those of a struct's fields too; what follows is not unpacked."""
+    path = tmp_path / "a.mat"
+    savemat(path, {"big": np.zeros(10**6), "geo": CONTENT["geo"], "last": np.random.default_rng(0).random(9000)}, do_compression=packed)
+    whole, found = path.read_bytes(), {"big": [], "geo": list(CONTENT["geo"]), "last": []}
+    assert names_in_mat5(path) == found
+    path.write_bytes(whole[:-60000])
+    assert names_in_mat5(path) == found
+    for length in (0, 100, 128, 140):
+        path.write_bytes(whole[:length])
+        assert names_in_mat5(path) == {}
+    path.write_bytes(whole[:124] + b"\0\0XX" + whole[128:])
+    assert names_in_mat5(path) == {}
 
 
 @pytest.mark.parametrize("packed", [True, False])
@@ -59,6 +75,7 @@ def test_fuzzed_bytes_never_crash_the_reader(tmp_path, data):
     for _ in range(data.draw(st.integers(1, 5))):
         content[data.draw(st.integers(124, 124 + 300))] = data.draw(st.integers(0, 255))
     (tmp_path / "a.mat").write_bytes(content)
+    assert all(isinstance(name, str) for name in names_in_mat5(tmp_path / "a.mat"))
     try:
         read_mat5(tmp_path / "a.mat")
     except FormatError as error:

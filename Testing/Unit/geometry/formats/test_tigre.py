@@ -85,6 +85,7 @@ def test_matlab_files(tmp_path, per_view):
         scipy_io.savemat(tmp_path / "geo.mat", {"geo": matlab, "angles": np.array(GEO["angles"]).T}, do_compression=compress)
         assert recognise_format(tmp_path / "geo.mat") == "tigre"
         assert_same(read_geometry(tmp_path / "geo.mat"), expected, atol=1e-12)
+        refused(tmp_path / "geo.mat", (tmp_path / "geo.mat").read_bytes()[:-9], "cut short, damaged")      # recognised nevertheless
     scipy_io.savemat(tmp_path / "other.mat", {"CtDataFull": {"sinogram": np.zeros((2, 3))}})
     with pytest.raises(GeometryError, match="not recognised"):
         recognise_format(tmp_path / "other.mat")

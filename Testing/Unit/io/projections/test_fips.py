@@ -60,6 +60,8 @@ def test_foreign_and_truncated_files(tmp_path):
         (tmp_path / "s.mat").write_bytes(whole[:length])
         with pytest.raises(ProjectionError, match="s.mat"):
             open_projections(tmp_path / "s.mat", "fips")
+    with pytest.raises(ProjectionError, match="s.mat: the MATLAB file is cut short, damaged"):
+        open_projections(tmp_path / "s.mat")
 
 
 @relaxed

@@ -97,6 +97,15 @@ def test_what_is_not_there_or_not_known(tmp_path):
     assert all(name in str(caught.value) for name in READERS)
 
 
+def test_what_cannot_be_read_is_said_while_it_is_looked_at(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+    monkeypatch.setattr(load_reader("truebeam"), "recognise", refuse)
+    with pytest.raises(ProjectionError) as error:
+        recognise(tmp_path)
+    assert str(error.value) == f"{tmp_path}: cannot be read (Permission denied); check the path."
+
+
 def test_geometry_dark_and_flat_take_the_place_of_the_scanners(tmp_path):
     for name, value in (("scan", 500), ("dark", 90)):
         write_stack(tmp_path / f"{name}.nrrd", np.full((3, 4, 5), value, np.uint16), kit.cone_views(), "counts")
