@@ -230,8 +230,8 @@ def test_a_segment_is_cut_out_of_the_volume_and_moves_alone(scene):
     assert moving.values.shape == (6, 6, 8) and (moving.values == AttenuationModel().mu(np.array(900))).all()
     np.testing.assert_allclose(moving.grid.centre_ras, 5.0 * (np.array([25.5, 10.5, 22.5]) - np.array([17.5, 16.5, 15.5])))
     node.SetAndObserveTransformNodeID(scene.truth.GetID())
-    again = moving_object(scene.volume, AttenuationModel(), node, "bone")
-    assert again.key == moving.key
+    again = moving_object(scene.volume, AttenuationModel(), node, "bone", moving)
+    assert again.key == moving.key and again.values is moving.values
     np.testing.assert_allclose(again.grid.centre_ras, transform_points(MOVED, moving.grid.centre_ras))
     with pytest.raises(ValueError, match=r"no segment 'nail'.*Bone"):
         moving_object(scene.volume, AttenuationModel(), node, "nail")
@@ -257,6 +257,21 @@ def sphere(centre, radius):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode", "Ball")
     node.SetAndObservePolyData(source.GetOutput())
     return node
+
+
+def test_a_part_is_cut_out_anew_when_its_volume_was_centred_or_stretched(scene):
+    node = sphere((0, 0, 0), 30.0)
+    before = moving_object(scene.volume, AttenuationModel(), node)
+    scene.volume.SetOrigin(*np.array(scene.volume.GetOrigin()) + 2)
+    centred = moving_object(scene.volume, AttenuationModel(), node, last=before)
+    np.testing.assert_allclose((centred.grid.centre_ras - before.grid.centre_ras) % 5, 2)
+    scene.volume.SetSpacing(4, 4, 4)
+    np.testing.assert_allclose(moving_object(scene.volume, AttenuationModel(), node, last=centred).grid.spacing_mm, 4)
+
+
+def test_without_a_volume_and_a_part_nothing_can_move():
+    with pytest.raises(ValueError, match="No volume is selected"):
+        moving_object(None, AttenuationModel())
 
 
 @pytest.mark.parametrize("with_volume", [True, False])

@@ -22,10 +22,14 @@ MODEL_PER_MM = 0.05  # attenuation of such a model, about that of bone; registra
 
 @dataclass(frozen=True, eq=False)
 class MovingObject:
-    """Values [k, j, i] on `grid` (world RAS) and their attenuation; `node` is what moves, `key` is equal while the values are the same."""
+    """Values [k, j, i] and their attenuation on `own_grid` of the node's own frame, `grid` of the world (RAS) where it lies now.
+
+    `node` is what moves, `key` is equal while the values are the same.
+    """
 
     node: object
     values: np.ndarray
+    own_grid: object
     grid: object
     attenuation: object
     key: tuple
@@ -35,25 +39,25 @@ class MovingObject:
         return self.node.GetName()
 
 
-def moving_object(volume_node, attenuation, part_node=None, segment_id=""):
+def moving_object(volume_node, attenuation, part_node=None, segment_id="", last=None):
     """The MovingObject of a volume, or of a part of it: a segmentation node with a segment, or a closed model. Raises VolumeError.
 
-    A model may stand alone (volume_node None); it is of one material then.
+    A model may stand alone (volume_node None); it is of one material then. last: a MovingObject (or None) whose part is not cut out again while
+    nothing of it has changed.
     """
+    volume = None
+    if volume_node is not None or part_node is None:
+        values, own_grid = array_from_volume(volume_node), _local_grid(volume_node)
+        volume = volume_node.GetID(), volume_node.GetImageData().GetMTime()
     if part_node is None:
-        values, grid = array_from_volume(volume_node), _local_grid(volume_node)
-        key = volume_node.GetID(), volume_node.GetImageData().GetMTime(), attenuation
-        return MovingObject(volume_node, values, grid.transformed(world_from_local(volume_node)), attenuation, key)
-    volume = (volume_node.GetID(), volume_node.GetImageData() and volume_node.GetImageData().GetMTime()) if volume_node is not None else None
-    key = part_node.GetID(), segment_id, _stamp(part_node, segment_id), volume, attenuation
-    known = _parts.get(part_node.GetID())
-    if known is None or known[0] != key:
-        _parts.clear()
-        _parts[part_node.GetID()] = known = key, *_part(volume_node, attenuation, part_node, segment_id)
-    return MovingObject(part_node, known[1], known[2].transformed(world_from_local(part_node)), AttenuationModel("linear"), key)
-
-
-_parts = {}
+        key = *volume, attenuation
+    else:
+        key = part_node.GetID(), segment_id, _stamp(part_node, segment_id), volume and (*volume, own_grid), attenuation
+        known = last is not None and last.key == key
+        values, own_grid = (last.values, last.own_grid) if known else _part(volume_node, attenuation, part_node, segment_id)
+        attenuation = AttenuationModel("linear")
+    node = volume_node if part_node is None else part_node
+    return MovingObject(node, values, own_grid, own_grid.transformed(world_from_local(node)), attenuation, key)
 
 
 def _part(volume_node, attenuation, part_node, segment_id):

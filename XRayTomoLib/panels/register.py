@@ -28,7 +28,7 @@ class RegisterSection(Section):
 
     def __init__(self, panel):
         Section.__init__(self, panel)
-        self._work = None
+        self._work = self._moving = None
         self._failure = ""
         self._isQuiet = False
 
@@ -58,7 +58,7 @@ class RegisterSection(Section):
         self.job.stop()
         self.result.stop()
         self.overlay.discard()
-        self._work = None
+        self._work = self._moving = None
         self.ui.pauseRegistrationButton.setChecked(False)
         Section.disconnect(self)
 
@@ -89,7 +89,8 @@ class RegisterSection(Section):
     def movingObject(self):
         """What moves, where it lies now. Raises a ValueError."""
         p = self.parameters
-        return moving_object(p.inputVolume, attenuation_from_parameters(p), p.movingPart, p.movingSegment)
+        self._moving = moving_object(p.inputVolume, attenuation_from_parameters(p), p.movingPart, p.movingSegment, self._moving)
+        return self._moving
 
     def attempt(self, work, then=None):
         """Calls work(), and then(its result); a ValueError is shown as what is wrong."""
