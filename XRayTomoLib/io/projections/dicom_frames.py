@@ -29,13 +29,16 @@ GROUPS = {
 
 
 def is_projection_file(path):
-    """Whether the file is DICOM with an X-ray projection SOP class."""
+    """Whether the file is DICOM with an X-ray projection SOP class; of a deflated one, which only opening it refuses, the part before says so."""
     try:
         with open(path, "rb") as file:
             if file.read(132)[128:] != b"DICM":
                 return False
         with readable(path) as pydicom:
-            header = _header(path, pydicom, specific_tags=["SOPClassUID"])
+            meta = pydicom.filereader.read_file_meta_info(path)
+            if meta.get("TransferSyntaxUID") == DEFLATED:
+                return str(meta.get("MediaStorageSOPClassUID", "")) in PROJECTIONS
+            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
             return str(header.get("SOPClassUID", "")) in PROJECTIONS
     except (OSError, ProjectionError):
         return False
@@ -54,11 +57,11 @@ def readable(path, what="not a readable DICOM file", remedy="export it again"):
         raise ProjectionError(f"{path}: {what} ({first_line(error)}); {remedy}.") from error
 
 
-def _header(path, pydicom, **what):
+def _header(path, pydicom):
     """The dataset without its pixels. Deflated files, which pydicom unpacks as a whole, are refused before that."""
     if pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID") == DEFLATED:
         raise ProjectionError(f"{path}: the file is deflated as a whole; export it uncompressed.")
-    return pydicom.dcmread(path, stop_before_pixels=True, **what)
+    return pydicom.dcmread(path, stop_before_pixels=True)
 
 
 class Frames:

@@ -11,7 +11,7 @@ from Unit.io.projections import dicom_kit as dicom
 from Unit.io.projections import stack_kit as kit
 
 from XRayTomoLib.files import FileError
-from XRayTomoLib.io.projections import ProjectionError, open_projections, recognise
+from XRayTomoLib.io.projections import ProjectionError, load_reader, open_projections, recognise
 
 CT_SLICES = Path(__file__).resolve().parents[5] / "shared/data/ct/dicom"
 POINTS = np.array([[0.0, 0, 0], [10, -20, 30], [-15, 5, 8]])
@@ -162,7 +162,10 @@ def test_compressed_files_are_held_to_what_they_can_hold(tmp_path, monkeypatch):
     made.save_as(tmp_path / "d.dcm", enforce_file_format=True)
     monkeypatch.setattr(pydicom, "dcmread", None)               # it would unpack the file
     with pytest.raises(ProjectionError, match="d.dcm: the file is deflated as a whole"):
-        open_projections(tmp_path / "d.dcm", "dicom_xa")
+        open_projections(tmp_path / "d.dcm")
+    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID = dicom.CT
+    made.save_as(tmp_path / "ct.dcm", enforce_file_format=True)
+    assert not load_reader("dicom_xa").recognise(tmp_path / "ct.dcm")
 
 
 def test_truncated_and_foreign_files(tmp_path):
