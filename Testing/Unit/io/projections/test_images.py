@@ -116,17 +116,30 @@ def test_what_is_refused(tmp_path):
     save(tmp_path / "a.tif", kit.counts()[0])
     save(tmp_path / "b.tif", kit.counts(cols=6)[0])
     with pytest.raises(ProjectionError, match=r"differ in pages x rows x columns \(a.tif: 1 x 4 x 5, b.tif: 1 x 4 x 6\)"):
-        open_projections(tmp_path).to_array()
+        open_projections(tmp_path)
     (tmp_path / "b.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:60])
     with pytest.raises(ProjectionError, match="b.tif"):
-        open_projections(tmp_path).to_array()
+        open_projections(tmp_path)
     (tmp_path / "b.tif").write_bytes(b"no picture at all")
     with pytest.raises(ProjectionError, match="b.tif: the content is not that of a .tif file"):
-        open_projections(tmp_path).to_array()
+        open_projections(tmp_path)
     colour = sitk.GetImageFromArray(np.zeros((4, 5, 3), np.uint8), isVector=True)
     sitk.WriteImage(colour, str(tmp_path / "c.png"))
     with pytest.raises(ProjectionError, match="3 values per pixel"):
         Picture(tmp_path / "c.png")
+
+
+def test_pictures_that_differ_where_the_folder_was_not_looked_at(tmp_path):
+    """Neither first, last, smallest nor largest: told when they are read."""
+    picture = kit.counts()[0]
+    for name, content in (("a", kit.edf_bytes(picture)), ("b", kit.edf_bytes(picture.T)), ("c", 2 * kit.edf_bytes(picture)),
+                          ("d", kit.edf_bytes(picture, block=2048))):
+        (tmp_path / f"{name}.edf").write_bytes(content)
+    stack = open_projections(tmp_path)
+    with pytest.raises(ProjectionError, match="projection 1 has 5 x 4 pixels, the first has 4 x 5"):
+        stack.to_array()
+    with pytest.raises(ProjectionError, match="c.edf: 2 pages; expected one in each of several pictures"):
+        stack[2]
 
 
 @pytest.mark.parametrize("text, message", [
