@@ -13,6 +13,7 @@ from ...memory import budget_bytes, megabytes
 
 COUNTS, LINE_INTEGRAL = "counts", "line integral"
 KINDS = (COUNTS, LINE_INTEGRAL)
+MOST_PROJECTIONS = 1_000_000        # of a scan; a header that promises more is damaged
 
 
 class ProjectionError(FileError):

@@ -11,13 +11,12 @@ import math
 from pathlib import Path
 
 from ...geometry import GeometryError
-from .base import COUNTS, ProjectionError, ProjectionSet
+from .base import COUNTS, MOST_PROJECTIONS, ProjectionError, ProjectionSet
 from .hints import circular_views
 from .pixels import PICTURES, Picture
 
 TITLE = "Bruker SkyScan (.log and pictures)"
 LOG_LIMIT = 1 << 20
-COUNT_LIMIT = 1_000_000
 SHOWN = {
     "Scanner": "scanner", "Source Voltage (kV)": "voltage kV", "Source Current (uA)": "current uA", "Exposure (ms)": "exposure ms",
     "Filter": "filter", "Camera binning": "binning", "Flat Field Correction": "flat field correction",
@@ -95,8 +94,8 @@ def _is_log(path):
 def _pictures(log, values):
     """Files of the projections in order; the last ones of `Number of Files` may be missing where the log counts the reference picture."""
     prefix, count = values.text("Filename Prefix", log.stem), values.whole("Number of Files")
-    if count > COUNT_LIMIT:
-        raise ProjectionError(f"{log}: Number of Files = {count}; expected at most {COUNT_LIMIT}.")
+    if count > MOST_PROJECTIONS:
+        raise ProjectionError(f"{log}: Number of Files = {count}; expected at most {MOST_PROJECTIONS}.")
     numbered = {}
     for file in log.parent.iterdir():
         digits = file.stem[len(prefix) :]

@@ -7,13 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from .base import COUNTS, LINE_INTEGRAL, ProjectionError, check_memory
+from .base import COUNTS, LINE_INTEGRAL, MOST_PROJECTIONS, ProjectionError, check_memory
 
 PROJECTIONS = {
     "1.2.840.10008.5.1.4.1.1.12.1": "XA", "1.2.840.10008.5.1.4.1.1.12.2": "RF", "1.2.840.10008.5.1.4.1.1.12.3": "XA biplane",
     "1.2.840.10008.5.1.4.1.1.12.1.1": "enhanced XA", "1.2.840.10008.5.1.4.1.1.12.2.1": "enhanced XRF",
 }  # fmt: skip
-MOST_FRAMES = 1_000_000
 ITEM_BYTES = 8              # of the header that each compressed frame has in the file (PS3.5 A.4)
 DEFLATED = "1.2.840.10008.1.2.1.99"
 # Functional groups (PS3.3 C.7.6.16, C.8.19.6) that hold what is asked for, by keyword.
@@ -76,7 +75,7 @@ class Frames:
     def _read(self):
         if str(self.dataset.get("SOPClassUID", "")) not in PROJECTIONS:
             raise ProjectionError(f"{self.path}: SOP class {self.dataset.get('SOPClassUID', 'missing')}; expected XA, RF or an enhanced one of them.")
-        self.count = self._whole("NumberOfFrames", 1, MOST_FRAMES)
+        self.count = self._whole("NumberOfFrames", 1, MOST_PROJECTIONS)
         self.shape = (self._whole("Rows", None, 1 << 16), self._whole("Columns", None, 1 << 16))
         if self.dataset.get("SamplesPerPixel", 1) != 1:
             raise ProjectionError(f"{self.path}: {self.dataset.SamplesPerPixel} samples per pixel (colour); expected grey levels.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .base import COUNTS, ProjectionError, ProjectionSet, check_memory
+from .base import COUNTS, MOST_PROJECTIONS, ProjectionError, ProjectionSet, check_memory
 from .hints import hinted_views
 from .pixels import COMPRESSION_LIMIT
 
@@ -16,7 +16,6 @@ TITLE = "DXchange HDF5 (/exchange/data, data_white, data_dark, theta)"
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".dxf")
 MAGIC = b"\x89HDF\r\n\x1a\n"
 DATA = "exchange/data"
-MOST_IMAGES = 1_000_000
 BROKEN = (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, OverflowError)     # what h5py makes of broken files
 PIXEL_SIZES = tuple(f"measurement/instrument/{place}/pixel_size_{axis}" for place in ("detector", "detection_system/detector") for axis in "xy")
 TO_MM = {"m": 1e3, "mm": 1.0, "um": 1e-3, "micron": 1e-3, "microns": 1e-3, "µm": 1e-3, "nm": 1e-6}
@@ -85,9 +84,9 @@ def _dataset(file, name, dimensions, path):
         raise ProjectionError(f"{path}: /{name} is no table of numbers with {dimensions} axes; expected a DXchange file.")
     promised, held = int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize, path.stat().st_size
     elsewhere = data.is_virtual or data.external
-    if data.shape[0] > MOST_IMAGES or promised > COMPRESSION_LIMIT * held and not elsewhere:
+    if data.shape[0] > MOST_PROJECTIONS or promised > COMPRESSION_LIMIT * held and not elsewhere:
         raise ProjectionError(f"{path}: /{name} promises {' x '.join(map(str, data.shape))} numbers ({promised} bytes), the file has {held} bytes; "
-                              f"expected at most {MOST_IMAGES} images, and so many as it can hold; get a complete copy.")
+                              f"expected at most {MOST_PROJECTIONS} images, and so many as it can hold; get a complete copy.")
     image = int(np.prod(data.chunks or data.shape[1:], dtype=object)) * data.dtype.itemsize
     check_memory(max(image, int(np.prod(data.shape[1:], dtype=object)) * data.dtype.itemsize), f"{path}, one piece of /{name}")
     return data

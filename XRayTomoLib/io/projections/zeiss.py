@@ -15,14 +15,13 @@ import numpy as np
 
 from ...geometry import Views, rigid, rotation_from_vector
 from ...geometry.formats.scan import angles_text, numbered_files
-from .base import ProjectionError, ProjectionSet, check_memory
+from .base import MOST_PROJECTIONS, ProjectionError, ProjectionSet, check_memory
 from .scans import head_of
 
 TITLE = "Zeiss (Xradia) microscope, .txrm"
 SUFFIX = ".txrm"
 MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
 TYPES = {5: np.dtype("<u2"), 10: np.dtype("<f4")}
-MOST_IMAGES = 1_000_000
 SETTINGS = {"ImageInfo/Voltage": "tube voltage in kV", "ImageInfo/Current": "tube current in uA",
             "ReconSettings/CenterShift": "centre shift in pixels (not used)"}  # fmt: skip
 
@@ -45,7 +44,7 @@ def open_projections(path):
     streams = _Streams(path)
     count, rows, cols = (streams.count(f"ImageInfo/{name}") for name in ("NoOfImages", "ImageHeight", "ImageWidth"))
     form = streams.type_of("ImageInfo/DataType")
-    if count > MOST_IMAGES or count * rows * cols * form.itemsize > path.stat().st_size:
+    if count > MOST_PROJECTIONS or count * rows * cols * form.itemsize > path.stat().st_size:
         raise ProjectionError(f"{path}: NoOfImages x ImageHeight x ImageWidth = {count} x {rows} x {cols} of {form.itemsize} bytes are more than "
                               f"the file's {path.stat().st_size}; get a complete copy.")
     views, found = _geometry(streams, count, (rows, cols))
