@@ -1,5 +1,7 @@
 """Register in the panel: the object moves to where X-rays show it, is reverted, accepted, cancelled, and stays where it was on bad input."""
 
+from dataclasses import replace
+
 import ctk
 import numpy as np
 import pytest
@@ -315,6 +317,36 @@ def test_an_xray_that_cannot_be_prepared_says_so_at_the_overlay(section):
     section.panel.update()
     finish(section)
     assert section.ui.overlayStatusLabel.text == ""
+
+
+def test_an_error_of_another_xray_is_not_shown_for_the_present_one(section, monkeypatch):
+    finish(section)
+    follower, label = section.overlay, section.ui.overlayStatusLabel
+    error, frame = ValueError("of another one"), follower._frame
+    with monkeypatch.context() as patch:
+        patch.setattr(follower._preparer, "take", lambda: (0, ("another X-ray", None), None, error))
+        patch.setattr(follower._live, "poll", lambda: replace(frame, request=replace(frame.request, views=frame.views[:]), error=error))
+        follower.follow()
+        assert label.text == ""
+        patch.setattr(follower._live, "poll", lambda: replace(frame, error=error))
+        follower.follow()
+        assert label.text == "No overlay: of another one"
+    for node in section.xrays:
+        xrays.remove_xray(section.parameters, node)
+    driving.process()
+    assert label.text == ""
+
+
+def test_projected_landmarks_go_with_the_landmarks(section):
+    p = section.parameters
+    finish(section)
+    p.landmarks = fiducials("Landmarks", POINTS)
+    driving.process()
+    assert p.overlayLandmarks.GetNumberOfControlPoints() == 4
+    p.landmarks = None
+    driving.process()
+    assert p.overlayLandmarks.GetNumberOfControlPoints() == 0
+    finish(section)
 
 
 def test_a_saved_scene_continues(section, tmp_path):

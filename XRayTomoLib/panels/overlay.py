@@ -45,7 +45,8 @@ class OverlayFollower:
         self.timer.stop()
         self._live.discard()
         self._preparer.take()
-        self._prepared = self._asked = self._frame = self._moving = None
+        self._prepared = self._asked = self._frame = self._slice = self._moving = None
+        self._failure = ""
 
     def close(self):
         self.timer.stop()
@@ -65,17 +66,20 @@ class OverlayFollower:
                 self._showLandmarks()
             except ValueError as error:
                 self._asked, problem = None, str(error)
+        else:
+            self._asked, self._failure = None, ""
         showProblem(self._section.ui.overlayStatusLabel, problem or self._failure)
 
     def follow(self):
         """Shows what the workers have; returns whether a picture is under way."""
         self._takePrepared()
         frame = self._live.poll()
-        if frame is not None and frame.error is not None:
-            self._fail(frame.error)
-        elif frame is not None and self._prepared is not None and frame.request.views is self._prepared[1].views:
-            self._frame = frame
-            self._show()
+        if frame is not None and self._prepared is not None and frame.request.views is self._prepared[1].views:
+            if frame.error is not None:
+                self._fail(frame.error)
+            else:
+                self._frame = frame
+                self._show()
         return self.busy
 
     def _ask(self, moving, node):
@@ -100,9 +104,11 @@ class OverlayFollower:
         if newest is None or self._asked is None:
             return
         _number, (key, _stored), xray, error = newest
+        if key != self._asked[0][-1]:
+            return
         if error is not None:
             self._fail(error)
-        elif key == self._asked[0][-1]:
+        else:
             self._prepared = key, xray
             self._live.submit(overlay.overlay_request(self._moving, xray))
 
@@ -122,6 +128,8 @@ class OverlayFollower:
     def _showLandmarks(self):
         """The landmarks of the object where it lies now, on the X-ray, beside those that were marked there."""
         p = self._section.parameters
+        if p.landmarks is None and p.overlayLandmarks is not None:
+            p.overlayLandmarks.RemoveAllControlPoints()
         if p.landmarks is None or self._prepared is None:
             return
         if p.overlayLandmarks is None:
