@@ -24,7 +24,20 @@ class Step:
     message: str = ""
     preview: object = None
     state: dict | None = None
-    prior: float | None = None
+    prior_value: float | None = None
+
+
+def mapped(job, change):
+    """The generator `job` with change(step) in place of each step: it returns what `job` returns, and is closed with it."""
+    try:
+        while True:
+            try:
+                step = next(job)
+            except StopIteration as end:
+                return end.value
+            yield change(step)
+    finally:
+        job.close()
 
 
 def run(job, progress=None):

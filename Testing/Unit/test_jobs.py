@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from XRayTomoLib.jobs import JobThread, LatestWorker, Step, provenance, run, sha256_of
+from XRayTomoLib.jobs import JobThread, LatestWorker, Step, mapped, provenance, run, sha256_of
 
 
 def wait_until_taken(worker, attempts=500):
@@ -122,3 +122,22 @@ def test_the_error_of_a_job_is_handed_over():
     thread = JobThread(job())
     thread._thread.join(5)
     assert str(thread.error) == "no such voxel" and not thread.running
+
+
+def test_mapped_jobs_change_steps_keep_the_result_and_close_what_they_wrap():
+    closed = []
+
+    def job():
+        try:
+            for n in range(3):
+                yield Step(n)
+            return "done"
+        finally:
+            closed.append(True)
+    told = []
+    assert run(mapped(job(), lambda step: Step(10 + step.index)), lambda step: told.append(step.index)) == "done"
+    assert told == [10, 11, 12] and closed == [True]
+    left = mapped(job(), lambda step: step)
+    next(left)
+    left.close()
+    assert closed == [True, True]

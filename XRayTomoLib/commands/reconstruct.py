@@ -203,7 +203,7 @@ def _followed(job, quiet):
             bar.total = step.total
             bar.set_description_str("" if step.residual is not None else step.message, refresh=False)
             if step.residual is not None:
-                prior = "" if step.prior is None else f", prior {step.prior:.3g}"
+                prior = "" if step.prior_value is None else f", prior {step.prior_value:.3g}"
                 bar.set_postfix_str(f"residual {step.residual:.3g}{prior}", refresh=False)
             bar.update(step.index - bar.n)
 

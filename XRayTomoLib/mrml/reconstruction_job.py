@@ -193,7 +193,8 @@ class ReconstructionJob:
                 step = next(job)
                 first = first if first and first[0] < step.index else (step.index, time.monotonic())
                 if step.residual is not None:
-                    self.residuals.append((step.index, step.residual, time.monotonic() - began, *(() if step.prior is None else (step.prior,))))
+                    prior = () if step.prior_value is None else (step.prior_value,)
+                    self.residuals.append((step.index, step.residual, time.monotonic() - began, *prior))
                 if self._finish.is_set():
                     return self._ended_early(p, step) if step.preview is not None and self.is_iterative else None
                 if step.preview is not None and (time.monotonic() - shown >= PREVIEW_SECONDS or step.index == 1):

@@ -5,7 +5,7 @@ from functools import partial
 import torch
 
 from ..grids import CartesianGrid
-from ..jobs import Step
+from ..jobs import Step, mapped
 from ..options import make
 from ..tracing import Projector
 from .algebraic import OSSART, SART, SIRT, Backprojection, Landweber
@@ -60,14 +60,7 @@ def _iterated(method, views, p, grid, levels, state, projector, known):
 
 def preparing(job, name):
     """The Steps of work that comes before the reconstruction: they say so, and are no volume to show and nothing to resume from."""
-    try:
-        while True:
-            step = next(job)
-            yield Step(step.index, step.total, None, name)
-    except StopIteration as end:
-        return end.value
-    finally:
-        job.close()
+    return mapped(job, lambda step: Step(step.index, step.total, None, name))
 
 
 def _coarse_start(method, views, p, grid, levels, projector, known):

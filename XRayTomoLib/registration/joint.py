@@ -6,7 +6,7 @@ import torch
 
 from ..geometry import transform_points
 from ..geometry.arrays import to_numpy, unit
-from ..jobs import Step
+from ..jobs import Step, mapped
 from .case import RegistrationError, by_increment, compose, ends_of
 from .footprint import covered, cropped, levels_around, margin_px, reach
 from .levenberg import Residuals, one_torch_thread, optimise
@@ -170,7 +170,7 @@ def register_together(cases, starts, geometry=(), options=None, first=1):
     for number, level in enumerate(levels[first:], first):
         seen = _around([case.level(level.image, level.volume) for case in cases], state, options.footprint_mm)
         residuals = JointResiduals(seen, level.radius, geometry, free)
-        state = yield from _steps(optimise(residuals, state, level.iterations, level.stop_mm), number, len(levels))
+        state, _ = yield from _steps(optimise(residuals, state, level.iterations, level.stop_mm), number, len(levels))
     scores = each_correlation(residuals, state)
     coarse = [case.level(level.image, 2 * level.volume).with_xrays(seen[0].xrays) for case in cases]
     bars = tuple(_bar(seen, coarse, state, (level.radius, geometry, free), b) for b in range(len(cases)))
@@ -223,11 +223,8 @@ def _checked(cases, starts, geometry, options):
 
 
 def _steps(job, number, count):
-    """Runs a job over States and returns its state; steps carry the poses of all bones."""
-    while True:
-        try:
-            step = next(job)
-        except StopIteration as end:
-            return end.value[0]
+    """A job over States, whose steps carry the poses of all bones."""
+    def told(step):
         poses = step.state["pose"].poses
-        yield Step(number + 1, count, step.residual, "bones together", None, {"pose": poses[0], "poses": poses})
+        return Step(number + 1, count, step.residual, "bones together", None, {"pose": poses[0], "poses": poses})
+    return mapped(job, told)

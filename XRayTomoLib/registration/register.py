@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..geometry import transform_points
-from ..jobs import Step, run
+from ..jobs import Step, mapped, run
 from ..options import OptionError, named, option, options_of
 from .case import RegistrationError
 from .curve import CurvedResiduals, fitted
@@ -177,14 +177,11 @@ def _finished(stages, pose, history):
 
 def _kept(history, level, job):
     """The job, whose poses and values are written into `history` as (level, value, pose)."""
-    while True:
-        try:
-            step = next(job)
-        except StopIteration as end:
-            return end.value
+    def keep(step):
         pose = getattr(step.state["pose"], "pose", step.state["pose"])
         history.append((level, step.residual, pose))
-        yield replace(step, state={"pose": pose})
+        return replace(step, state={"pose": pose})
+    return mapped(job, keep)
 
 
 def each_correlation(residuals, pose):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..io.projections import ProjectionError
-from ..jobs import provenance, sha256_of
+from ..jobs import mapped, provenance, sha256_of
 from ..memory import budget_bytes
 from ..options import option, values_of
 from ..reconstruction import ReconstructionError, is_iterative, reconstruct
@@ -98,14 +98,8 @@ def _corrected(corrections, p, views, grid, method, projector):
 
 def _cut(job, kept):
     """The same Steps whose previews show the part `kept` of the volume, and that part at the end."""
-    try:
-        while True:
-            step = next(job)
-            yield step if step.preview is None else replace(step, preview=step.preview[kept])
-    except StopIteration as end:
-        return end.value[kept].clone()
-    finally:
-        job.close()
+    whole = yield from mapped(job, lambda step: step if step.preview is None else replace(step, preview=step.preview[kept]))
+    return whole[kept].clone()
 
 
 def _state(resume, belongs, device):

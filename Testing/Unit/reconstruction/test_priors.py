@@ -181,5 +181,5 @@ def test_steps_carry_the_value_of_the_prior():
     }  # fmt: skip
     for method, value in expected.items():
         for step in iterate(method, Problem(A, A(truth), prior=known)):
-            assert step.prior == pytest.approx(float(value(step.preview)))
-    assert all(step.prior is None for step in iterate(FISTA(iterations=2, prior="none"), Problem(A, A(truth))))
+            assert step.prior_value == pytest.approx(float(value(step.preview)))
+    assert all(step.prior_value is None for step in iterate(FISTA(iterations=2, prior="none"), Problem(A, A(truth))))
