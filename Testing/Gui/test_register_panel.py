@@ -164,6 +164,16 @@ def test_landmarks_give_the_start_and_move_along(section):
     assert section.volume.GetParentTransformNode() is None and p.landmarks.GetParentTransformNode() is None
 
 
+def test_the_report_tells_how_well_the_landmarks_agreed(section):
+    mark(section)
+    xrays.use(section.xrays[0], False)
+    section.parameters.registrationStart = StartFrom.LANDMARKS
+    section.onOptions({"search_count": 1, "refined_starts": 1, "grey_curve": False})
+    driving.click(section.ui.registerButton)
+    finish(section)
+    assert section.ui.registrationReportLabel.text.startswith("start: 4 landmarks, 0.0")
+
+
 def test_a_new_mark_gets_the_next_landmarks_label(section):
     p = section.parameters
     p.landmarks, p.xrayPoints = fiducials("Landmarks", POINTS, ["nose", "ear", "chin", "eye"]), fiducials("Marks", [])
@@ -347,6 +357,15 @@ def test_projected_landmarks_go_with_the_landmarks(section):
     driving.process()
     assert p.overlayLandmarks.GetNumberOfControlPoints() == 0
     finish(section)
+
+
+def test_the_slice_of_a_closed_scene_is_let_alone_in_the_next(section, monkeypatch):
+    finish(section)
+    released = []
+    monkeypatch.setattr("XRayTomoLib.panels.overlay.release_slice", lambda *arguments: released.append(arguments))
+    slicer.mrmlScene.Clear(0)
+    driving.process()
+    assert not released
 
 
 def test_a_saved_scene_continues(section, tmp_path):

@@ -138,7 +138,8 @@ class RegisterSection(Section):
             self._work = None
             self.ui.pauseRegistrationButton.setChecked(False)
             p.registration, p.registrationEllipsoid = work.finish(result, p.registration, p.registrationEllipsoid)
-            p.registrationReport = result.report()
+            words = work.request.start_words
+            p.registrationReport = (_("start: {words}").format(words=words) + "\n" if words else "") + result.report()
             self.attempt(self.result.showScores)
         self.panel.update()
 
