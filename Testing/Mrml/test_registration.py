@@ -303,6 +303,21 @@ def test_stacks_and_loaded_pictures_become_xrays_with_their_own_geometry(logic, 
         xrays.add_xray(p, scene.volume)
 
 
+def test_a_geometry_that_is_set_again_takes_the_place_of_the_one_before(logic, scene):
+    geometry = logic.createGeometry("Free form", primaryDeg=[0, 90], **DETECTOR)
+    first, second = scene.xrays
+    theirs = first.GetNodeReference(GEOMETRY_ROLE)
+    before = theirs.GetText()
+    xrays.set_geometry(first, geometry, 1)
+    own = first.GetNodeReference(GEOMETRY_ROLE)
+    xrays.set_geometry(first, geometry, 0)
+    assert first.GetNodeReference(GEOMETRY_ROLE) is own is not theirs and theirs.GetText() == before
+    assert xrays.describe_xray(first) == ("0.0° LAO, 0.0° cranial", "")
+    second.SetNodeReferenceID(GEOMETRY_ROLE, own.GetID())
+    xrays.set_geometry(first, geometry, 1)
+    assert first.GetNodeReference(GEOMETRY_ROLE) is not own and xrays.describe_xray(second)[0] == "0.0° LAO, 0.0° cranial"
+
+
 def test_a_mask_is_painted_on_the_xray(scene):
     painted = np.zeros((1, 64, 64), bool)
     painted[0, 10:20, 30:50] = True

@@ -21,6 +21,7 @@ from .volumes import GEOMETRY_ROLE, RADIOGRAPH_ATTRIBUTE, VolumeError, write_rad
 ROLE = "XRayTomo.XRays"
 UNUSED_ATTRIBUTE = "XRayTomo.XRayUnused"
 PREPARATION_ATTRIBUTE = "XRayTomo.Preparation"
+OWN_ATTRIBUTE = "XRayTomo.XRayGeometry"  # of a geometry node that belongs to an X-ray
 SIDE_ROLES = {"flat": "XRayTomo.Flat", "dark": "XRayTomo.Dark", "bad": "XRayTomo.BadPixels", "mask": "XRayTomo.Mask"}
 _PREPARATION = "preparation"
 
@@ -183,10 +184,15 @@ def _still(node, image, views, what):
 
 
 def _own_geometry(node, views):
-    geometry = new_geometry_node(slicer.mrmlScene.GenerateUniqueName(_("{name} geometry").format(name=node.GetName())))
+    """Puts one view into the geometry that this function made for the node before, and for no other since, else into a new one."""
+    geometry = node.GetNodeReference(GEOMETRY_ROLE)
+    users = [each for each in slicer.util.getNodesByClass("vtkMRMLVolumeNode") if each.GetNodeReference(GEOMETRY_ROLE) is geometry]
+    if geometry is None or not geometry.GetAttribute(OWN_ATTRIBUTE) or users != [node]:
+        geometry = new_geometry_node(slicer.mrmlScene.GenerateUniqueName(_("{name} geometry").format(name=node.GetName())))
+        geometry.SetAttribute(OWN_ATTRIBUTE, "1")
+        put_into_folder(geometry)
+        node.SetNodeReferenceID(GEOMETRY_ROLE, geometry.GetID())
     write_geometry(geometry, views)
-    put_into_folder(geometry)
-    node.SetNodeReferenceID(GEOMETRY_ROLE, geometry.GetID())
 
 
 def _side(node, name):
