@@ -82,13 +82,16 @@ class ProjectionSet:
         return self.count
 
     def __getitem__(self, index):
-        """Pixels [rows, cols] of one projection; ProjectionError where its file is damaged or its shape is not the first one's."""
+        """Pixels [rows, cols] of one projection; ProjectionError where its file is damaged, or shape or type are not the first one's."""
         if not 0 <= index < self.count:
             raise IndexError(f"projection {index} of {self.count}")
         with naming(self.source):
             pixels = np.asarray(self.load(index))
         if pixels.shape != tuple(self.shape):
             raise ProjectionError(f"{self.source}: projection {index} has {_size(pixels.shape)} pixels, the first has {_size(self.shape)}.")
+        if not np.can_cast(pixels.dtype, self.dtype):
+            raise ProjectionError(f"{self.source}: projection {index} is stored as {pixels.dtype.name}, the first as {np.dtype(self.dtype).name}; "
+                                  "store all as one type that holds them.")
         return pixels
 
     def __iter__(self):

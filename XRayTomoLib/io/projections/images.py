@@ -3,6 +3,8 @@
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from .base import COUNTS, ProjectionError, ProjectionSet
 from .hints import hinted_views, is_geometry
 from .pixels import EDF, PICTURES, Picture, pictures_of
@@ -81,4 +83,6 @@ def _pages(picture):
 
 
 def _mean(files):
-    return ProjectionSet(len(files), Picture(files[0]).shape, None, lambda i: _only_page(files[i]), str(files[0])).mean() if files else None
+    if not files:
+        return None
+    return ProjectionSet(len(files), Picture(files[0]).shape, np.dtype(float), lambda i: _only_page(files[i]), str(files[0])).mean()

@@ -130,16 +130,18 @@ def test_what_is_refused(tmp_path):
 
 
 def test_pictures_that_differ_where_the_folder_was_not_looked_at(tmp_path):
-    """Neither first, last, smallest nor largest: told when they are read."""
+    """Neither first, last, smallest nor largest, or in type alone: told when they are read."""
     picture = kit.counts()[0]
     for name, content in (("a", kit.edf_bytes(picture)), ("b", kit.edf_bytes(picture.T)), ("c", 2 * kit.edf_bytes(picture)),
-                          ("d", kit.edf_bytes(picture, block=2048))):
+                          ("d", kit.edf_bytes(picture.astype("f4"), block=2048))):
         (tmp_path / f"{name}.edf").write_bytes(content)
     stack = open_projections(tmp_path)
     with pytest.raises(ProjectionError, match="projection 1 has 5 x 4 pixels, the first has 4 x 5"):
         stack.to_array()
     with pytest.raises(ProjectionError, match="c.edf: 2 pages; expected one in each of several pictures"):
         stack[2]
+    with pytest.raises(ProjectionError, match="projection 3 is stored as float32, the first as uint16"):
+        stack[3]
 
 
 @pytest.mark.parametrize("text, message", [
