@@ -107,8 +107,11 @@ def _write_overlay(path, bones, poses):
     import numpy as np
 
     from ..io import write_png
-    from ..workflows.registration import overlay
+    from ..workflows.overlay import CHECKERBOARD, RADIOGRAPH, XRAY, OverlayOptions, overlay_picture
 
-    pictures = [overlay(x, sum(bone.case.render(pose, i)[0] for bone, pose in zip(bones, poses))) for i, x in enumerate(bones[0].case.xrays)]
+    def row(index, xray):
+        radiograph = sum(bone.case.render(pose, index)[0] for bone, pose in zip(bones, poses))
+        return np.concatenate([overlay_picture(xray, radiograph, OverlayOptions(mode)) for mode in (XRAY, RADIOGRAPH, CHECKERBOARD)], 1)
+    pictures = [row(index, xray) for index, xray in enumerate(bones[0].case.xrays)]
     width = max(p.shape[1] for p in pictures)
-    write_png(path, np.concatenate([np.pad(p, ((0, 0), (0, width - p.shape[1]))) for p in pictures]), (0.0, 1.0))
+    write_png(path, np.concatenate([np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0))) for p in pictures]))

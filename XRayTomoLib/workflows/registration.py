@@ -18,7 +18,6 @@ from ..registration.evaluate import middle_half, mrpe_mm, mtre_mm
 from ..registration.images import Preparation, prepare
 from ..registration.poses import checked_pose
 from ..registration.starts import pose_at_isocentre
-from .overlay import checkerboard, levels
 
 BONE_KEYS = {"ct", "attenuation", "start", "truth"}
 KEYS = {*BONE_KEYS, "bones", "xrays", "options"}
@@ -174,9 +173,3 @@ def write_transform(path, pose):
     transform.SetTranslation(back[:3, 3].tolist())
     with replacing(path) as temporary:
         sitk.WriteTransform(transform, str(temporary))
-
-
-def overlay(xray, radiograph, tiles=8):
-    """Picture [rows, 3 cols] in 0..1: X-ray, radiograph, and a checkerboard of both; each normalised over the pixels that count."""
-    fixed, moving = (levels(np.asarray(image, float), np.asarray(xray.mask)) for image in (xray.image, radiograph))
-    return np.concatenate([fixed, moving, checkerboard(fixed, moving, tiles)], 1)

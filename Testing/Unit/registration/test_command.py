@@ -12,8 +12,7 @@ from XRayTomoLib.geometry import Views
 from XRayTomoLib.io import write_volume
 from XRayTomoLib.io.projections import write_stack
 from XRayTomoLib.registration.case import compose
-from XRayTomoLib.registration.evaluate import middle_half, mtre_mm
-from XRayTomoLib.workflows.registration import overlay, write_transform
+from XRayTomoLib.workflows.registration import write_transform
 
 TRUTH = pose(turn=(0.02, -0.03, 0.02), shift_mm=(2.0, -3.0, 1.0))
 QUICK = {"search_count": 8, "search_rotation_deg": 3.0, "search_shift_mm": 4.0, "refined_starts": 2}
@@ -89,12 +88,3 @@ def test_refusals(folder, capsys, changes, words):
     write_case(folder / "bad.json", **changes)
     assert main(["register", str(folder / "bad.json")]) == 2
     assert words in capsys.readouterr().err
-
-
-def test_overlay_shows_both():
-    grid, mu = body(size=16, spacing_mm=9.0)
-    x = xrayed(grid, mu, views(), TRUTH)[0]
-    picture = overlay(x, x.image * 3 + 1)
-    np.testing.assert_allclose(picture[:, :64], picture[:, 64:128], atol=1e-5)
-    assert picture.shape == (64, 192) and picture.min() == 0 and picture.max() == 1
-    assert mtre_mm(np.eye(4), TRUTH, middle_half(grid)) > 1
