@@ -74,12 +74,16 @@ def covered(case, poses, index, margin_mm):
 
 
 def own_masks(case, poses, index, margin_mm):
-    """Radiographs of X-ray `index` for poses [n, 4, 4] and the pixels that count for each: those of its footprint, or all where it covers less
-    than LEAST_PX, or a part of the X-ray in which all values are the same: no pose wins by leaving the picture."""
+    """Radiographs of X-ray `index` for poses [n, 4, 4] and the pixels that count for each: those of its footprint, as far as it says anything."""
     radiographs, masks = covered(case, poses, index, margin_mm)
-    xray = case.xrays[index]
-    seen = (masks.sum((-2, -1)) >= LEAST_PX) & (spread(xray.image, masks) > 0)
-    return radiographs, torch.where(seen[:, None, None], masks, xray.mask)
+    return radiographs, telling(case.xrays[index], masks)
+
+
+def telling(xray, masks):
+    """Footprints [n, rows, cols], or all pixels that count where one has less than LEAST_PX of them, or a part of the X-ray in which all values
+    are the same: no pose wins by leaving the picture."""
+    told = (masks.sum((-2, -1)) >= LEAST_PX) & (spread(xray.image, masks) > 0)
+    return torch.where(told[:, None, None], masks, xray.mask)
 
 
 def around_object(case, pose, margin_mm):

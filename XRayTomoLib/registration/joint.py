@@ -8,7 +8,7 @@ from ..geometry import transform_points
 from ..geometry.arrays import to_numpy, unit
 from ..jobs import Step, mapped
 from .case import RegistrationError, by_increment, compose, ends_of
-from .footprint import covered, cropped, levels_around, margin_px, reach
+from .footprint import covered, cropped, levels_around, margin_px, reach, telling
 from .levenberg import Residuals, one_torch_thread, optimise
 from .poses import checked_pose
 from .recipe import levels_for
@@ -200,7 +200,7 @@ def _around(cases, state, margin_mm):
     seen = [replace(x, views=state.corrected(i, x.views)) for i, x in enumerate(cases[0].xrays)]
     masks = [torch.cat([covered(case.with_xrays(seen), pose[None], i, margin_mm)[1] for case, pose in zip(cases, state.poses)]).any(0)
              for i in range(len(seen))]
-    xrays = [replace(x, mask=mask) for x, mask in zip(cases[0].xrays, masks)]
+    xrays = [replace(x, mask=telling(x, mask[None])[0]) for x, mask in zip(cases[0].xrays, masks)]
     return [case.with_xrays(xrays) for case in cases]
 
 

@@ -10,7 +10,7 @@ from XRayTomoLib.geometry import CArm, transform_points
 from XRayTomoLib.grids import CartesianGrid
 from XRayTomoLib.registration.case import Case, RegistrationError, XRay, compose
 from XRayTomoLib.registration.evaluate import middle_half, mtre_mm
-from XRayTomoLib.registration.footprint import around_object, covered, likeness, occupied_corners, px_per_mm, within_reach
+from XRayTomoLib.registration.footprint import around_object, covered, likeness, occupied_corners, px_per_mm, telling, within_reach
 from XRayTomoLib.registration.joint import register_bones
 from XRayTomoLib.registration.register import RegistrationOptions, register
 from XRayTomoLib.registration.search import poses_around
@@ -103,6 +103,7 @@ def test_footprints_follow_the_pose(case):
     shadow = np.flatnonzero((radiographs[0] > 0.01 * radiographs[0].max()).any(1).numpy())
     assert shadow[0] - rows[0][0] == rows[0][-1] - shadow[-1] == round(px)
     assert rows[0][0] - rows[1][0] == pytest.approx(10 * px / MARGIN_MM, abs=1.5)
+    assert torch.equal(telling(case.xrays[0], masks[[0, 2]]), torch.stack([masks[0], case.xrays[0].mask]))
     near, gone = (around_object(case, p, MARGIN_MM).xrays[0] for p in poses[[0, 2]])
     assert torch.equal(near.mask, masks[0]) and near.image is case.xrays[0].image
     assert not masks[2].any() and torch.equal(gone.mask, case.xrays[0].mask)        # out of sight: compared with the whole picture
