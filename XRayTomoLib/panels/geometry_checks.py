@@ -13,7 +13,6 @@ from .form import Form
 from .job_bar import JobBar
 from .section import Section, showProblem, showText
 
-_POINT_EVENTS = ("PointModifiedEvent", "PointPositionDefinedEvent", "PointRemovedEvent")
 _GANTRY = "gantry"  # its name among the stored options
 
 
@@ -42,9 +41,7 @@ class GeometryChecksSection(Section):
         p = self.parameters
         self.job.show()
         self.form.show(Gantry, read_options(p.scanOptions, _GANTRY, Gantry))
-        for role in ("checkPoints", "observedPoints"):
-            for event in _POINT_EVENTS:
-                self.observe(role + event, getattr(p, role), getattr(slicer.vtkMRMLMarkupsNode, event), self.onObservedChange)
+        self.observePoints("checkPoints", "observedPoints")
         ready = p.scanGeometry is not None
         self.ui.checkGeometryButton.enabled = ready and p.checkPoints is not None
         self.ui.placeObservedButton.enabled = ready and p.projection is not None
@@ -54,10 +51,10 @@ class GeometryChecksSection(Section):
         showProblem(self.ui.checksMessageLabel, self._failure or problem)
 
     def onPlacePoint(self):
-        self._place("checkPoints", _("Known points"), (0.2, 0.9, 0.2))
+        self.placePoints("checkPoints", _("Known points"), (0.2, 0.9, 0.2))
 
     def onMark(self):
-        self._place("observedPoints", _("Observed points"), (0.2, 0.8, 0.9))
+        self.placePoints("observedPoints", _("Observed points"), (0.2, 0.8, 0.9))
 
     def onCheck(self):
         """Report of all views; the points of the current view are drawn on its projection."""
@@ -87,14 +84,6 @@ class GeometryChecksSection(Section):
         elif slicer.mrmlScene.IsNodePresent(self._map[2]):
             p.coverageMap = coverage.show_map(values, *self._map)
         self.panel.update()
-
-    def _place(self, role, name, colour):
-        p = self.parameters
-        if getattr(p, role) is None:
-            setattr(p, role, new_points_node(name, colour))
-        markups = slicer.modules.markups.logic()
-        markups.SetActiveList(getattr(p, role))
-        markups.StartPlaceMode(True)
 
     def _updatePoints(self):
         """Marks belong to the view in which they were made; known points follow the current view once they were checked."""

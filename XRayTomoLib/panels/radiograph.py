@@ -1,18 +1,14 @@
 """Section Radiograph: the picture, live while something is dragged, and the points on it."""
 
-import slicer
 from slicer.i18n import tr as _
 
 from ..mrml import acquisition
-from ..mrml.landmarks import new_points_node
 from ..mrml.live import LiveRadiograph
 from ..mrml.slice_view import release_slice
 from ..mrml.volumes import RADIOGRAPH_ATTRIBUTE
 from . import dependencies
 from .section import Section, showProblem, showText
 from .worker_timer import WorkerTimer
-
-_POINT_EVENTS = ("PointModifiedEvent", "PointPositionDefinedEvent", "PointRemovedEvent")
 
 
 class RadiographSection(Section):
@@ -47,10 +43,7 @@ class RadiographSection(Section):
         self.live.close()
 
     def update(self):
-        p = self.parameters
-        for role in ("landmarks", "radiographPoints"):
-            for event in _POINT_EVENTS:
-                self.observe(role + event, getattr(p, role), getattr(slicer.vtkMRMLMarkupsNode, event), self.onObservedChange)
+        self.observePoints("landmarks", "radiographPoints")
         self._updateSlice()
         problem = dependencies.missingSentence() or self._updatePicture()
         showProblem(self.ui.radiographMessageLabel, problem)
@@ -73,18 +66,10 @@ class RadiographSection(Section):
         return self.live.busy
 
     def onPlaceLandmark(self):
-        self._place("landmarks", _("Landmarks"), (0.2, 0.9, 0.2))
+        self.placePoints("landmarks", _("Landmarks"), (0.2, 0.9, 0.2), persistent=False)
 
     def onPlacePoint(self):
-        self._place("radiographPoints", _("Points on the radiograph"), (0.2, 0.9, 0.9))
-
-    def _place(self, role, name, colour):
-        p = self.parameters
-        if getattr(p, role) is None:
-            setattr(p, role, new_points_node(name, colour))
-        markups = slicer.modules.markups.logic()
-        markups.SetActiveList(getattr(p, role))
-        markups.StartPlaceMode(False)
+        self.placePoints("radiographPoints", _("Points on the radiograph"), (0.2, 0.9, 0.9), persistent=False)
 
     def _updatePicture(self, asked=False):
         """Asks for a picture when it would differ from the last one asked for. Returns what is wrong."""

@@ -6,7 +6,6 @@ from slicer.i18n import tr as _
 
 from ..mrml import moved_nodes, registration_job, xrays
 from ..mrml.acquisition import attenuation_from_parameters
-from ..mrml.landmarks import new_points_node
 from ..mrml.moving_object import moving_object
 from ..mrml.registration_start import name_new_marks, start_pose
 from ..mrml.stored_options import read_options, write_options
@@ -20,7 +19,6 @@ from .section import Section, showProblem, showText
 from .xray_table import XRayTable
 
 OPTIONS = "registration"  # its name among the stored options
-_POINT_EVENTS = ("PointModifiedEvent", "PointPositionDefinedEvent", "PointRemovedEvent")
 
 
 class RegisterSection(Section):
@@ -155,7 +153,7 @@ class RegisterSection(Section):
 
     def onStart(self):
         """Moves the object to its start, to be looked at."""
-        self.attempt(lambda: self._startPose(), self._goTo)
+        self.attempt(self._startPose, self._goTo)
 
     def onHandMove(self, on):
         """Handles of the transform above the object, which is made where there is none."""
@@ -181,14 +179,10 @@ class RegisterSection(Section):
             self.parameters.movingSegment = self._segments()[index][0]
 
     def onPlaceLandmark(self):
-        self._place("landmarks", _("Landmarks"), (0.2, 0.9, 0.2))
+        self.placePoints("landmarks", _("Landmarks"), (0.2, 0.9, 0.2))
 
     def onMarkXray(self):
-        self._place("xrayPoints", _("Landmarks on X-rays"), (0.2, 0.8, 0.9))
-
-    def onMarks(self, caller=None, event=None):
-        if self.parameters is not None and not self.panel.isUpdating:
-            self.panel.update()
+        self.placePoints("xrayPoints", _("Landmarks on X-rays"), (0.2, 0.8, 0.9))
 
     def onMoved(self, caller=None, event=None):
         if self.parameters is not None and not self._collapsible.collapsed:
@@ -241,14 +235,6 @@ class RegisterSection(Section):
             return str(error)
         return ""
 
-    def _place(self, role, name, colour):
-        p = self.parameters
-        if getattr(p, role) is None:
-            setattr(p, role, new_points_node(name, colour))
-        markups = slicer.modules.markups.logic()
-        markups.SetActiveList(getattr(p, role))
-        markups.StartPlaceMode(True)
-
     def _options(self):
         from ..registration import RegistrationOptions
 
@@ -263,9 +249,7 @@ class RegisterSection(Section):
         p = self.parameters
         moved = slicer.vtkMRMLTransformableNode.TransformModifiedEvent
         self.observe("moving", p.movingPart if p.movingPart is not None else p.inputVolume, moved, self.onMoved)
-        for event in _POINT_EVENTS:
-            for role in ("landmarks", "xrayPoints"):
-                self.observe(role + event, getattr(p, role), getattr(slicer.vtkMRMLMarkupsNode, event), self.onMarks)
+        self.observePoints("landmarks", "xrayPoints")
 
     def _segments(self):
         """(identifier, name) of the segments of the part that moves."""

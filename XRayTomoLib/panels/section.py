@@ -2,7 +2,10 @@
 
 import slicer
 
+from ..mrml.landmarks import new_points_node
 from ..resources import resource_path
+
+_POINT_EVENTS = ("PointModifiedEvent", "PointPositionDefinedEvent", "PointRemovedEvent")
 
 
 class Section:
@@ -63,6 +66,20 @@ class Section:
             del self._observed[role]
         if node is not None:
             self._observed[role] = (node, node.AddObserver(event, callback))
+
+    def observePoints(self, *roles):
+        """Follows the points of the lists that these parameters hold now."""
+        for role in roles:
+            for event in _POINT_EVENTS:
+                self.observe(role + event, getattr(self.parameters, role), getattr(slicer.vtkMRMLMarkupsNode, event), self.onObservedChange)
+
+    def placePoints(self, role, name, colour, persistent=True):
+        """Points are placed in the views, one or with `persistent` many, in the list that a parameter holds; it is made where there is none."""
+        if getattr(self.parameters, role) is None:
+            setattr(self.parameters, role, new_points_node(name, colour))
+        markups = slicer.modules.markups.logic()
+        markups.SetActiveList(getattr(self.parameters, role))
+        markups.StartPlaceMode(persistent)
 
     def _onCollapsed(self, collapsed):
         """A section that opens shows all its children, those too that had nothing to say."""
