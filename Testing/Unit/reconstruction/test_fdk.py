@@ -61,6 +61,13 @@ def test_circles(views):
     assert_is_ball(jobs.run(fdk(chords(views), views, GRID)).numpy())
 
 
+def test_a_shifted_panel_on_a_short_arc_is_warned_of(caplog):
+    for arm, words in ((ARM, ""), (replace(ARM, principal_offset_mm=(20.0, 0.0)), "no full turn")):
+        views = circle(arm, 60, 10, 185 + FAN_DEG)
+        jobs.run(fdk(chords(views), views, GRID))
+        assert words in caplog.text and bool(caplog.text) == bool(words)
+
+
 @pytest.mark.parametrize("side", [-1, 1])
 def test_half_fan_reaches_beyond_the_shared_middle(side):
     """A ball of 40 mm before a panel that sees only 10 mm on one side of the axis and 52 mm on the other."""

@@ -1,4 +1,5 @@
 """Filtered backprojection on circles: parallel and fan beams (FBP), cone beams (FDK)."""
+import logging
 import math
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from .orbit import fit_orbit
 from .panel import fan_angles, is_upright, resampled, symmetric, upright_panel
 from .weights import angular_steps, arc, is_shifted, offset_weights, parker
 
+LOG = logging.getLogger(__name__)
 CHUNK_BYTES = 64 << 20      # filtered projections that are backprojected together
 FILTER_BYTES = 4 << 20      # projections that are filtered together: what the FFT makes of them stays in the cache
 
@@ -68,6 +70,9 @@ class FDK:
             return ((0.5 if kind == "full" else 1.0) * steps).expand_as(gamma), kind
         if kind == "offset":
             return steps * offset_weights(gamma), kind
+        if is_shifted(gamma):
+            LOG.warning("FDK: the detector is shifted and the views are no full turn; where the object leaves the detector's narrow side, lines are "
+                        "missing and the volume is wrong there: take a full turn, or an iterative method (CGLS, SIRT)")
         start, length = arc(orbit.angle)
         beta = torch.as_tensor(np.mod(orbit.angle - start + 1e-9, 2 * math.pi) - 1e-9)[:, None]
         return steps * parker(beta, gamma, length), kind
