@@ -98,13 +98,14 @@ def test_the_volume_moves_to_where_the_xrays_show_it_is_evaluated_and_goes_back(
     assert ui.registrationMessageLabel.text == ""
     assert error_mm(section.volume) < 0.5
     assert "95 % ellipsoid" in ui.registrationReportLabel.text
-    assert p.registrationEllipsoid.GetPolyData().GetNumberOfPoints() > 100
+    assert p.registrationEllipsoid.GetPolyData().GetNumberOfPoints() > 100 and p.registrationEllipsoid.GetDisplayVisibility()
     known = {what: float(value) for what, value, unit in rows_of(p.evaluation)}
     assert known["mTRE"] == pytest.approx(error_mm(section.volume), abs=0.3) and known[f"local NCC, {section.xrays[0].GetName()}"] > 0.98
     assert ui.evaluationTable.item(0, 0).text() == "mTRE"
     check_run(section, tmp_path)
     driving.click(ui.revertButton)
     assert section.volume.GetParentTransformNode() is None and not ui.revertButton.enabled
+    assert not p.registrationEllipsoid.GetDisplayVisibility() and ui.registrationReportLabel.text == ""
 
 
 def check_run(section, folder):

@@ -89,6 +89,9 @@ def test_the_volume_is_registered_and_evaluated(logic, scene):
     np.testing.assert_array_equal(matrices[0], np.eye(4))
     np.testing.assert_allclose(matrices[-1], world_from_local(scene.volume), atol=1e-9)
     assert convergence.table_of(node).GetNumberOfRows() == len(matrices) > 5
+    ellipsoid = slicer.util.getNode("95 % ellipsoid")
+    ellipsoid.SetDisplayVisibility(False)
+    assert registration_job.show_ellipsoid(result, ellipsoid) is ellipsoid and ellipsoid.GetDisplayVisibility()
     table = logic.evaluateRegistration(scene.volume, scene.xrays, scene.truth)
     assert known(table)["mTRE"] == pytest.approx(error_mm(scene.volume), abs=0.3) and known(table)["mRPE"] <= known(table)["mTRE"]
 

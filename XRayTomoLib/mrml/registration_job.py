@@ -134,6 +134,7 @@ def show_ellipsoid(result, node=None):
         put_into_folder(node)
     lengths, directions = result.uncertainty.ellipsoid(result.target)
     node.SetAndObservePolyData(shapes.ellipsoid(result.target, lengths, directions))
+    node.SetDisplayVisibility(True)
     return node
 
 

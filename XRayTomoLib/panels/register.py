@@ -148,7 +148,7 @@ class RegisterSection(Section):
 
     def onRevert(self):
         moved_nodes.revert(self.parameters.registration)
-        self.parameters.registrationReport = ""
+        self._forgetResult()
         self.panel.update()
 
     def onStart(self):
@@ -197,8 +197,15 @@ class RegisterSection(Section):
         self._work = work
         slicer.mrmlScene.SaveStateForUndo()
         moved_nodes.note_place(p.registration)
-        p.registrationReport = ""
+        self._forgetResult()
         self.job.start(self._work.steps)
+
+    def _forgetResult(self):
+        """The report and the error bar belong to a place that the object leaves."""
+        p = self.parameters
+        p.registrationReport = ""
+        if p.registrationEllipsoid is not None:
+            p.registrationEllipsoid.SetDisplayVisibility(False)
 
     def _leave(self):
         """Ends the work; the object goes back to where it was before it."""
@@ -219,6 +226,7 @@ class RegisterSection(Section):
         moved_nodes.check_free(p.registration, nodes)
         moved_nodes.note_place(p.registration)
         p.registration = moved_nodes.move(nodes, pose @ world_from_local(node), p.registration)
+        self._forgetResult()
         showText(self.ui.registrationStatusLabel, words)
 
     def _namesAndViews(self):
