@@ -59,7 +59,8 @@ def test_profiles_follow_the_line(logic):
     assert distance[-1] == pytest.approx(30) and np.allclose(first, 0.3 + 0.002 * (distance - 15), atol=1e-6)
     assert np.allclose(second, 1.5 * first, atol=1e-6)
     _figures, again = logic.compare(a, b, outputNode=node)
-    assert again is node and len(slicer.util.getNodesByClass("vtkMRMLPlotChartNode")) == 1
+    assert again is node
+    assert [len(slicer.util.getNodesByClass(f"vtkMRMLPlot{kind}Node")) for kind in ("Chart", "Series")] == [1, 2]
     assert table.GetNodeReference(convergence.CHART_ROLE).GetNumberOfPlotSeriesNodes() == 2
 
 

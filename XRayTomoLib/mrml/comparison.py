@@ -10,7 +10,7 @@ from ..grids.resampling import resampled, sampled
 from ..jobs import Step
 from ..physics.attenuation import AttenuationModel, looks_like_hu
 from .acquisition import put_into_folder
-from .convergence import CHART_ROLE, add_chart
+from .convergence import add_chart, fill_table, remove_chart
 from .stack import new_stack_image
 from .transforms import matrix_from_array
 from .volumes import VolumeError, array_from_volume, grid_from_volume
@@ -107,18 +107,12 @@ def _show_profiles(node, comparison, names):
     table = profile_table(node)
     titles = ("distance (mm)", names[0], names[1] if names[1] != names[0] else f"{names[1]} (reference)")
     if table is not None:
-        slicer.mrmlScene.RemoveNode(table.GetNodeReference(CHART_ROLE))
+        remove_chart(table)
     else:
         table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", slicer.mrmlScene.GenerateUniqueName(f"{node.GetName()} profile"))
         node.SetNodeReferenceID(PROFILE_ROLE, table.GetID())
-    with slicer.util.NodeModify(table):
-        table.RemoveAllColumns()
-        for title, values in zip(titles, (comparison.distance_mm, comparison.profile, comparison.reference_profile), strict=True):
-            column = vtk.vtkDoubleArray()
-            column.SetName(title)
-            for value in values:
-                column.InsertNextValue(float(value))
-            table.AddColumn(column)
+    values = comparison.distance_mm, comparison.profile, comparison.reference_profile
+    fill_table(table, [(title, vtk.vtkDoubleArray, each) for title, each in zip(titles, values, strict=True)])
     add_chart(table, titles[0], {title: comparison.unit for title in titles[1:]})
 
 

@@ -23,25 +23,16 @@ def show_convergence(rows, name, table=None):
     if table is None or not slicer.mrmlScene.IsNodePresent(table):
         table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", slicer.mrmlScene.GenerateUniqueName(f"{name} convergence"))
         add_chart(table, "iteration", {"residual": "relative residual"})
-    columns = []
-    for (title, make), values in zip(_COLUMNS.items(), zip(*rows, strict=True), strict=False):
-        columns.append(make())
-        columns[-1].SetName(title)
-        for value in values:
-            columns[-1].InsertNextValue(value)
-    with slicer.util.NodeModify(table):
-        table.RemoveAllColumns()
-        for column in columns:
-            table.AddColumn(column)
-    _chart_prior(table, "prior share" in [column.GetName() for column in columns])
+    columns = [(*column, values) for column, values in zip(_COLUMNS.items(), zip(*rows, strict=True), strict=False)]
+    fill_table(table, columns)
+    _chart_prior(table, "prior share" in [title for title, _make, _values in columns])
     return table
 
 
 def _chart_prior(table, has_prior):
     """The chart has a line for the prior where the table has a column for it."""
     chart = table.GetNodeReference(CHART_ROLE)
-    lines = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())] if chart is not None else []
-    found = next((series for series in lines if series.GetYColumnName() == "prior share"), None)
+    found = next((series for series in _lines(chart) if series.GetYColumnName() == "prior share"), None)
     if has_prior and chart is not None and found is None:
         _add_line(chart, table, "iteration", "prior share")
         chart.SetYAxisTitle("relative residual, prior")
@@ -67,11 +58,33 @@ def remove_convergence_of(node):
     table = table_of(node)
     if table is None:
         return
+    remove_chart(table)
+    slicer.mrmlScene.RemoveNode(table)
+
+
+def fill_table(table, columns):
+    """Gives a table node these columns alone, each a title, a VTK array class and its values."""
+    with slicer.util.NodeModify(table):
+        table.RemoveAllColumns()
+        for title, make, values in columns:
+            column = make()
+            column.SetName(title)
+            for value in values:
+                column.InsertNextValue(value)
+            table.AddColumn(column)
+
+
+def remove_chart(table):
+    """Takes the chart of a table node, where it has one, and the lines in it out of the scene."""
     chart = table.GetNodeReference(CHART_ROLE)
-    series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())] if chart is not None else []
-    for each in (*series, chart, table):
-        if each is not None:
-            slicer.mrmlScene.RemoveNode(each)
+    for node in (*_lines(chart), chart):
+        if node is not None:
+            slicer.mrmlScene.RemoveNode(node)
+
+
+def _lines(chart):
+    """The plot series of a chart node, or of None."""
+    return [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())] if chart is not None else []
 
 
 def add_chart(table, x, columns):

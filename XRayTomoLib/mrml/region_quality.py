@@ -7,7 +7,7 @@ import slicer
 import vtk
 
 from ..physics.attenuation import looks_like_hu
-from .convergence import CHART_ROLE, add_chart
+from .convergence import add_chart, fill_table, remove_chart
 from .coverage import box_of_node
 from .volumes import VolumeError, array_from_volume, grid_from_volume
 
@@ -64,24 +64,11 @@ def show_spectrum(quality, name, table=None):
     """The MTF of the edge or the power of the noise by frequency, in a table node (made when it is None) with a chart; returns it."""
     if table is None:
         table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", slicer.mrmlScene.GenerateUniqueName(f"{name} spectrum"))
-    elif table.GetNodeReference(CHART_ROLE) is not None:
-        _remove_chart(table)
+    else:
+        remove_chart(table)
     title = "MTF" if quality.edge is not None else "noise power"
     frequency, power = (quality.edge.frequency, quality.edge.mtf) if quality.edge is not None else quality.noise
-    with slicer.util.NodeModify(table):
-        table.RemoveAllColumns()
-        for column_title, values in (("frequency (1/mm)", frequency), (title, power)):
-            column = vtk.vtkDoubleArray()
-            column.SetName(column_title)
-            for value in np.nan_to_num(values):
-                column.InsertNextValue(float(value))
-            table.AddColumn(column)
+    columns = ("frequency (1/mm)", frequency), (title, power)
+    fill_table(table, [(heading, vtk.vtkDoubleArray, np.nan_to_num(values)) for heading, values in columns])
     add_chart(table, "frequency (1/mm)", {title: title})
     return table
-
-
-def _remove_chart(table):
-    chart = table.GetNodeReference(CHART_ROLE)
-    lines = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
-    for node in (*lines, chart):
-        slicer.mrmlScene.RemoveNode(node)

@@ -7,6 +7,7 @@ import slicer
 import vtk
 
 from .acquisition import put_into_folder
+from .convergence import fill_table
 from .landmarks import points_ras
 from .registration_start import marked_pixels
 from .transforms import matrix_of, world_from_local
@@ -50,14 +51,8 @@ def show_evaluation(rows, node=None):
     if node is None or not slicer.mrmlScene.IsNodePresent(node):
         node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", slicer.mrmlScene.GenerateUniqueName("Registration evaluation"))
         put_into_folder(node)
-    with slicer.util.NodeModify(node):
-        node.RemoveAllColumns()
-        for title, make, values in zip(COLUMNS, (vtk.vtkStringArray, vtk.vtkDoubleArray, vtk.vtkStringArray), zip(*rows, strict=True), strict=False):
-            column = make()
-            column.SetName(title)
-            for value in values:
-                column.InsertNextValue(value)
-            node.AddColumn(column)
+    makes = vtk.vtkStringArray, vtk.vtkDoubleArray, vtk.vtkStringArray
+    fill_table(node, list(zip(COLUMNS, makes, zip(*rows, strict=True), strict=False)))
     return node
 
 
