@@ -5,6 +5,7 @@ import torch
 
 from ..options import option
 from .iteration import Constrained, Iterative
+from .problem import ray_weights
 from .subsets import ORDERS, subset_operators
 
 CACHE_BYTES = 1 << 30       # column sums of subsets that are kept; more are computed again in every turn
@@ -28,11 +29,6 @@ def row_weights(A, problem, rays):
     return reciprocal(sums, largest(A, sums)) * rays
 
 
-def ray_weights(problem):
-    """The weight of every ray, of p's shape."""
-    return torch.ones_like(problem.p) if problem.weights is None else problem.weights.expand_as(problem.p)
-
-
 @dataclass(frozen=True)
 class Backprojection(Iterative):
     """The adjoint, scaled to the projections: x = s A^T W p with the s that fits p best. One step, blurred; a first look."""
@@ -54,10 +50,11 @@ class Backprojection(Iterative):
 class Landweber(Constrained):
     """x <- x + relaxation / |A|^2 A^T W (p - A x) (L. Landweber, Amer. J. Math. 73, 1951)."""
     TITLE = "Landweber"
+    BY_NORM = True
     relaxation: float = option(1.0, "Relaxation", "step length; stable below 2", 0.0, 2.0)
 
-    def prepare(self, problem):
-        return {"step": self.relaxation / squared_norm(problem), "rays": ray_weights(problem)}
+    def prepare(self, problem, squared_norm):
+        return {"step": self.relaxation / squared_norm, "rays": ray_weights(problem)}
 
     def begin(self, problem, constants):
         x = problem.initial()
@@ -68,18 +65,6 @@ class Landweber(Constrained):
         self.bounded_(problem, state["x"].add_(update, alpha=constants["step"]))
         state["r"] = problem.residual(state["x"])
         return problem.relative(state["r"])
-
-
-def squared_norm(problem, iterations=12):
-    """Largest eigenvalue of S A^T W A S by the power method, with 5 % on top: the method's value comes from below."""
-    A, rays = problem.A, ray_weights(problem)
-    x = problem.inside(A.T(rays))
-    value = 0.0
-    for _ in range(iterations):
-        x = x / torch.linalg.vector_norm(x).clamp_min(1e-30)
-        x = problem.inside(A.T(rays * A(x)))
-        value = float(torch.linalg.vector_norm(x))
-    return 1.05 * max(value, 1e-30)
 
 
 @dataclass(frozen=True)

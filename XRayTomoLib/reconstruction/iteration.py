@@ -14,7 +14,7 @@ import torch
 from ..jobs import Step
 from ..options import option
 from .noise import noise_norm
-from .problem import Problem, ReconstructionError
+from .problem import Problem, ReconstructionError, ray_weights
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,10 @@ class Iterative:
     stop_discrepancy: float = option(0.0, "Stop at noise times", "ends the iterations at this factor times the noise level, which is estimated "
                                     "where it is not given; 0: off", 0.0, 100.0)
 
+    BY_NORM = False         # whether the step is that of the operator's norm, which prepare then gets besides the problem
+
     def prepare(self, problem):
+        """What stays the same in all iterations."""
         return {}
 
     def check(self, problem):
@@ -55,10 +58,10 @@ def iterate(method, problem, state=None):
     """Generator of Steps that runs `method` on `problem` and returns the volume x.
 
     Each Step previews the volume itself, not a copy, and carries in `state` what resumes the work: iterate(method, problem, state)
-    goes on after it. The last step's message says why the iterations ended.
+    goes on after it. The last step's message says why the iterations ended. Steps of the preparation have no residual, preview or state.
     """
     method.check(problem)
-    constants = method.prepare(problem)
+    constants = method.prepare(problem, (yield from squared_norm(problem))) if method.BY_NORM else method.prepare(problem)
     state = state if state is not None else {"iteration": 0, **method.begin(problem, constants)}
     scale, noise = float(problem.norm(problem.p)), _noise(method, problem)
     while state["iteration"] < method.iterations:
@@ -73,6 +76,19 @@ def iterate(method, problem, state=None):
         if reason:
             break
     return state["x"]
+
+
+def squared_norm(problem, iterations=12):
+    """Job that returns the largest eigenvalue of S A^T W A S by the power method, with 5 % on top: the method's value comes from below."""
+    A, rays = problem.A, ray_weights(problem)
+    x = problem.inside(A.T(rays))
+    value = 0.0
+    for n in range(iterations):
+        yield Step(n, iterations, None, "looking for the step length")
+        x = x / torch.linalg.vector_norm(x).clamp_min(1e-30)
+        x = problem.inside(A.T(rays * A(x)))
+        value = float(torch.linalg.vector_norm(x))
+    return 1.05 * max(value, 1e-30)
 
 
 def _noise(method, problem):

@@ -70,3 +70,8 @@ class Problem:
     def relative(self, r):
         """|r| / |p|."""
         return self.norm(r) / self.norm(self.p).clamp_min(1e-30)
+
+
+def ray_weights(problem):
+    """The weight of every ray, of p's shape."""
+    return torch.ones_like(problem.p) if problem.weights is None else problem.weights.expand_as(problem.p)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 import torch
 
 from ..options import option
-from .algebraic import largest, ray_weights, reciprocal, squared_norm
+from .algebraic import largest, reciprocal
 from .iteration import Constrained
 from .priors import QGGMRF, WAVELETS, Huber, TotalVariation, Wavelets, differences, differences_adjoint, lengths
+from .problem import ray_weights
 
 EDGE_HELP = "difference of neighbouring voxels that counts as an edge"
 
@@ -26,6 +27,7 @@ class FISTA(Constrained):
     denoiser: a function of a volume that takes the prior's place (plug and play); strength is then not used.
     """
     TITLE = "FISTA (TV, Huber, qGGMRF, wavelets)"
+    BY_NORM = True
     iterations: int = option(50, "Iterations", "number of iterations", minimum=1, maximum=1000000)
     prior: str = option("tv", "Prior", "what is known of the volume", choices=("tv", "huber", "qggmrf", "wavelets", "none"))
     strength: float = option(1e-3, "Strength", "weight of the prior, as a share of the largest backprojected value", 0.0, 1.0)
@@ -40,8 +42,8 @@ class FISTA(Constrained):
     def prior_value(self, problem, x):
         return None if self.denoiser or self.prior == "none" else self.prior_object().value(x)
 
-    def prepare(self, problem):
-        prior, bound = self.prior_object(), squared_norm(problem)
+    def prepare(self, problem, squared_norm):
+        prior, bound = self.prior_object(), squared_norm
         weight = 0.0 if prior is None or self.denoiser else weight_of_prior(self.strength, problem)
         if weight and prior.smooth:
             bound += weight * prior.lipschitz(torch.empty(problem.A.domain_shape, device="meta"))

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 import torch
 
 from ..options import option
-from .algebraic import largest, ray_weights, reciprocal
+from .algebraic import largest, reciprocal
 from .iteration import Constrained, Iterative
-from .problem import ReconstructionError
+from .problem import ReconstructionError, ray_weights
 from .subsets import ORDERS, subset_operators
 
 TINY = 1e-12        # share of the largest value below which a quotient counts as 0 / 0

@@ -19,7 +19,7 @@ from XRayTomoLib.reconstruction import (
     TransmissionML,
     iterate,
 )
-from XRayTomoLib.reconstruction.algebraic import squared_norm
+from XRayTomoLib.reconstruction.iteration import squared_norm
 from XRayTomoLib.reconstruction.subsets import ORDERS, deal, sequence
 
 
@@ -117,7 +117,9 @@ def test_norm_bounds_the_operator_from_above():
     A, truth = positive_problem()
     w = torch.linspace(0.1, 2, 40, dtype=torch.float64).reshape(A.range_shape)
     largest = torch.linalg.matrix_norm(A.matrix * w.reshape(-1, 1).sqrt(), 2) ** 2
-    assert largest <= squared_norm(Problem(A, A(truth), weights=w)) <= 1.1 * largest
+    steps = []
+    assert largest <= jobs.run(squared_norm(Problem(A, A(truth), weights=w)), steps.append) <= 1.1 * largest
+    assert len(steps) == 12 and all(step.residual is None and step.state is None for step in steps)      # it can be cancelled
 
 
 @pytest.mark.parametrize("order", ORDERS)
