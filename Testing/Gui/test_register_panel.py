@@ -324,6 +324,9 @@ def test_an_xray_that_cannot_be_prepared_says_so_at_the_overlay(section):
     section.panel.update()
     finish(section)
     assert "the mask leaves no pixel" in section.ui.overlayStatusLabel.text
+    section.volume.SetAndObserveTransformNodeID(section.truth.GetID())
+    finish(section)
+    assert "the mask leaves no pixel" in section.ui.overlayStatusLabel.text
     section.xrays[1].SetNodeReferenceID(xrays.SIDE_ROLES["mask"], None)
     section.panel.update()
     finish(section)

@@ -93,9 +93,11 @@ class OverlayFollower:
         key = xrays.changed_key(node)
         if self._asked is None or self._asked[0][-1] != key:
             self._prepared = self._frame = None
+            self._failure = ""
             self._preparer.submit((key, xrays.stored_xray(node)))
-        self._asked, self._moving, self._failure = (wanted, options), moving, ""
+        self._asked, self._moving = (wanted, options), moving
         if self._prepared is not None:
+            self._failure = ""
             self._live.submit(overlay.overlay_request(moving, self._prepared[1]))
         self.timer.start()
 
