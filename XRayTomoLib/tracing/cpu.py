@@ -60,7 +60,7 @@ def scratch(channels, dtype):
     """Working memory of one task: rays, values, whole and fractional numbers of a tile, a window of the volume (zeros: what is read
     beyond it counts by nothing)."""
     n = TILE * TILE
-    return np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((6, n), np.int32), np.empty((9, n), dtype), np.zeros(WINDOW, dtype)
+    return np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((9, n), np.int32), np.empty((9, n), dtype), np.zeros(WINDOW, dtype)
 
 
 def adjoint_scratch(dtype):

@@ -51,60 +51,23 @@ def adjoint_start(o, nx, ny, nz, z0, metric, rays, n, weights, whole, part):
                 joseph_spread(o, e1, -lack1 * w, nb, nc, sm, sb, sc, b, c, db, dc)
 
 
-@vector
-def add_run(target, source):
-    for t in range(i32(len(target))):
-        target[t] += source[t]
-
-
 @device
-def add_window(o, window, m, nx, ny, nz, to_k, to_c, ka, kb, b0, b1, c0, c1):
-    """Adds to the slab what the window holds for it; what lies outside is dropped."""
-    nm, nb, nc = turn(m, nx, ny, nz)
-    sm, sb, sc = turn(m, 1, nx, nx * ny)
-    f0 = max(b0, 0)
-    f1 = min(b1 + 1, nb)
-    for c in range(max(c0, 0), min(c1 + 1, nc)):
-        if m == 0:
-            for b in range(f0, f1):
-                place = (c - c0) * to_c + (b - b0) * RUN
-                voxel = ka + b * sb + c * sc
-                add_run(o[voxel:voxel + kb - ka], window[place:place + kb - ka])
-        elif f1 > f0:
-            for k in range(ka, kb):
-                place = (k - ka) * to_k + (c - c0) * to_c - b0
-                voxel = k * sm + c * sc
-                add_run(o[voxel + f0:voxel + f1], window[place + f0:place + f1])
-
-
-@device
-def spread_window(o, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, window):
-    """All samples on planes ka <= k < kb, through a window of the voxels b0..b1, c0..c1 that lies as that of copy_window does."""
+def spread_window(o, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, window, columns, rows):
+    """All samples on planes ka <= k < kb, through a window."""
     width = b1 - b0 + 1
-    height = c1 - c0 + 1
-    to_b = RUN if m == 0 else 1
-    to_c = width * to_b
-    to_k = 1 if m == 0 else height * to_c
-    size = height * to_c * (1 if m == 0 else RUN)
-    if size + to_c + RUN > len(window):
+    pitch = width * RUN
+    size = (c1 - c0 + 1 + MOST_FIBRES) * pitch
+    if size > len(window):
         nm, nb, nc = turn(m, nx, ny, nz)
         sm, sb, sc = turn(m, 1, nx, nx * ny)
         for q in range(n):
             for k in range(max(ka, whole[3, q]), min(kb, whole[4, q])):
                 joseph_spread(o, k, part[4, q], nb, nc, sm, sb, sc, part[0, q], part[1, q], part[2, q], part[3, q])
         return
-    window[:size + to_c + RUN] = real(0)
-    for q in range(n):
-        first = max(whole[3, q], ka)
-        stop = min(whole[4, q], kb)
-        if stop > first:
-            place_samples(whole[5], part[5:], i32(ka), real(0), i32(first), i32(stop), part[0, q], part[1, q], part[2, q], part[3, q], part[4, q],
-                          real(b0), real(c0), real(b1 - b0), real(c1 - c0), i32(to_k), i32(to_b), i32(to_c))
-            if m == 0:
-                spread_across(window, whole[5], part[5:], to_b, to_c)
-            else:
-                spread_beside(window, whole[5], part[5:], to_b, to_c)
-    add_window(o, window, m, nx, ny, nz, to_k, to_c, ka, kb, b0, b1, c0, c1)
+    window[:size] = real(0)
+    place_octets(n, whole, part, ka, kb, real(b0), real(c0), width)
+    spread_fibres(columns, rows, pitch, window, whole, part, i32(n))
+    add_window(o, window, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
 
 
 @device
@@ -116,11 +79,13 @@ def joseph_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, w
     adjoint_start(o, nx, ny, layers, z0, metric, rays, n, weights, whole, part)
     for m in range(3):
         ka, hi = tile_planes(m, n, whole)
+        columns, rows = tile_fibres(m, n, whole, part)
+        shift = beyond_line(o) if m == 0 else i32(0)
         while ka < hi:
-            kb = i32(min((ka // RUN + 1) * RUN, hi))
+            kb = window_stop(ka, hi, shift)
             b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
             if b1 >= b0:
-                spread_window(o, m, nx, ny, layers, ka, kb, b0, b1, c0, c1, n, whole, part, window)
+                spread_window(o, m, nx, ny, layers, ka, kb, b0, b1, c0, c1, n, whole, part, window, columns, rows)
             ka = kb
 
 

@@ -1,12 +1,11 @@
 """CPU drivers: a tile of rays at a time, in the calling thread and without the interpreter's lock.
 
-v [channels, voxels]; rays [n, 6] start and direction; values [channels, n]. Working memory of a tile: whole [6, n], part [9, n]: five numbers
-a ray (joseph_start, tile_planes), then places and shares of one ray's samples (corners.py); window: voxels.
+v [channels, voxels]; rays [n, 6] start and direction; values [channels, n]. Working memory of a tile: whole [9, n], part [9, n]: five numbers
+a ray each (joseph_start, tile_planes), then its octets in a window (fibres.py); window: voxels (windows.py).
 """
 from math import floor, sqrt
 
 from numpy import int32 as i32
-from numpy import uint64 as u64
 
 
 @device
@@ -115,72 +114,6 @@ def window_is_air(occupancy, m, ox, oy, oz, ka, kb, b0, b1, c0, c1):
     return True
 
 
-@vector
-def copy_runs(window, v, table, to, pitch, first, step, rows, runs):
-    """rows times runs of RUN voxels; a row starts every `step` voxels and goes to every `pitch` places."""
-    for r in range(rows):
-        for q in range(runs):
-            a = u64(to + r * pitch + q * RUN)
-            b = u64(first + r * step + q * RUN)
-            for t in range(RUN):
-                window[a + u64(t)] = real(fetch(v, table, b + u64(t)))
-
-
-@vector
-def copy_part(target, source, table):
-    for t in range(i32(len(target))):
-        target[t] = real(fetch(source, table, t))
-
-
-@device
-def copy_border(window, v, table, m, nm, nb, nc, sm, sb, sc, to_k, to_c, ka, kb, b0, b1, c0, c1):
-    """The same where the window leaves the volume: zeros there."""
-    window[:(c1 - c0 + 1) * to_c if m == 0 else (kb - ka) * to_k] = real(0)
-    f0 = max(b0, 0)
-    f1 = min(b1 + 1, nb)
-    for c in range(max(c0, 0), min(c1 + 1, nc)):
-        if m == 0:
-            for b in range(f0, f1):
-                to = (c - c0) * to_c + (b - b0) * RUN
-                voxel = ka + b * sb + c * sc
-                copy_part(window[to:to + kb - ka], v[voxel:voxel + kb - ka], table)
-        else:
-            for k in range(ka, kb):
-                to = (k - ka) * to_k + (c - c0) * to_c - b0
-                voxel = k * sm + c * sc
-                copy_part(window[to + f0:to + f1], v[voxel + f0:voxel + f1], table)
-
-
-@device
-def copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1):
-    """Copies the voxels of the range, so that what the samples need lies side by side, with no cache line far away or crowded out by
-    others: [k, c, b], or [c, b, k] where planes lie across the lines of memory (m = 0). Returns the steps from plane to plane and along c;
-    (0, 0) where the window is too large."""
-    nm, nb, nc = turn(m, nx, ny, nz)
-    sm, sb, sc = turn(m, 1, nx, nx * ny)
-    width = b1 - b0 + 1
-    height = c1 - c0 + 1
-    if m == 0:
-        to_k, to_c = 1, width * RUN
-        size = (height + 1) * to_c
-    else:
-        to_c = ((width + RUN - 1) // RUN) * RUN
-        to_k = height * to_c
-        size = RUN * to_k + to_c
-    if size + RUN > len(window):
-        return i32(0), i32(0)
-    last = (kb - 1) * sm + (b1 + RUN) * sb + (c1 + 1) * sc + RUN
-    if b0 < 0 or c0 < 0 or b1 >= nb or c1 >= nc or last > len(v):
-        copy_border(window, v, table, m, nm, nb, nc, sm, sb, sc, to_k, to_c, ka, kb, b0, b1, c0, c1)
-    elif m == 0:
-        for c in range(height):
-            copy_runs(window, v, table, c * to_c, RUN, ka + b0 * sb + (c0 + c) * sc, sb, width, 1)
-    else:
-        for k in range(ka, kb):
-            copy_runs(window, v, table, (k - ka) * to_k, to_c, k * sm + b0 * sb + c0 * sc, sc, height, to_c // RUN)
-    return i32(to_k), i32(to_c)
-
-
 @device
 def sample_directly(acc, v, table, m, nx, ny, nz, ka, kb, n, whole, part):
     """The same for a window that is too large to copy: rays far apart."""
@@ -192,19 +125,15 @@ def sample_directly(acc, v, table, m, nx, ny, nz, ka, kb, n, whole, part):
 
 
 @device
-def sample_window(acc, window, m, to_k, to_c, ka, kb, n, whole, part, b0, c0, b_end, c_end):
-    """All samples from a window; it has b side by side, or RUN apart where m = 0."""
-    to_b = RUN if m == 0 else 1
+def tile_fibres(m, n, whole, part):
+    """Columns and rows of fibres that the octets of rays with major axis m can touch."""
+    columns = i32(3)
+    rows = i32(3)
     for q in range(n):
-        first = max(whole[3, q], ka)
-        stop = min(whole[4, q], kb)
-        if stop > first:
-            place_samples(whole[5], part[5:], i32(ka), real(0), i32(first), i32(stop), part[0, q], part[1, q], part[2, q], part[3, q], real(1),
-                          b0, c0, b_end, c_end, i32(to_k), i32(to_b), i32(to_c))
-            if m == 0:
-                acc[q] += sum_across(window, whole[5], part[5:], to_b, to_c)
-            else:
-                acc[q] += sum_beside(window, whole[5], part[5:], to_b, to_c)
+        if whole[0, q] == m:
+            columns = max(columns, fibres_passed(part[2, q]))
+            rows = max(rows, fibres_passed(part[3, q]))
+    return columns, rows
 
 
 @device
@@ -219,34 +148,21 @@ def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
         joseph_start(vc, table, nx, ny, nz, metric, rays, n, acc, whole, part)
         for m in range(3):
             ka, hi = tile_planes(m, n, whole)
+            columns, rows = tile_fibres(m, n, whole, part)
+            shift = beyond_line(vc) if m == 0 else i32(0)
             while ka < hi:
-                kb = i32(min((ka // RUN + 1) * RUN, hi))
+                kb = window_stop(ka, hi, shift)
                 b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
                 if b1 >= b0 and not (len(occupancy) > 0 and window_is_air(occupancy, m, ox, oy, oz, ka, kb, b0, b1, c0, c1)):
-                    to_k, to_c = copy_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
-                    if to_k == 0:
+                    width = copy_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
+                    if width == 0:
                         sample_directly(acc, vc, table, m, nx, ny, nz, ka, kb, n, whole, part)
                     else:
-                        sample_window(acc, window, m, to_k, to_c, ka, kb, n, whole, part, real(b0), real(c0), real(b1 - b0), real(c1 - c0))
+                        place_octets(n, whole, part, ka, kb, real(b0), real(c0), width)
+                        sum_fibres(columns, rows, width * RUN, window, whole, part, i32(n), acc)
                 ka = kb
         for q in range(n):
             acc[q] *= part[4, q]
-
-
-@device
-def sums_window(sums, window, m, to_k, to_c, ka, kb, kc, n, whole, part, b0, c0, b_end, c_end):
-    """Adds to each ray's five sums of joseph_finish what it meets in a window."""
-    to_b = RUN if m == 0 else 1
-    for q in range(n):
-        first = max(whole[3, q], ka)
-        stop = min(whole[4, q], kb)
-        if stop > first:
-            place_samples(whole[5], part[5:], i32(ka), kc, i32(first), i32(stop), part[0, q], part[1, q], part[2, q], part[3, q], real(1),
-                          b0, c0, b_end, c_end, i32(to_k), i32(to_b), i32(to_c))
-            if m == 0:
-                grade_across(window, whole[5], part[5:], to_b, to_c, sums, q)
-            else:
-                grade_beside(window, whole[5], part[5:], to_b, to_c, sums, q)
 
 
 @device
@@ -270,16 +186,19 @@ def joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window):
     """The five sums of all rays of the tile."""
     for m in range(3):
         ka, hi = tile_planes(m, n, whole)
+        columns, rows = tile_fibres(m, n, whole, part)
+        shift = beyond_line(v) if m == 0 else i32(0)
         kc = real(0.5) * real(turn(m, nx, ny, nz)[0])
         while ka < hi:
-            kb = i32(min((ka // RUN + 1) * RUN, hi))
+            kb = window_stop(ka, hi, shift)
             b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
             if b1 >= b0:
-                to_k, to_c = copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
-                if to_k == 0:
+                width = copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
+                if width == 0:
                     sums_directly(sums, v, table, m, nx, ny, nz, ka, kb, kc, n, whole, part)
                 else:
-                    sums_window(sums, window, m, to_k, to_c, ka, kb, kc, n, whole, part, real(b0), real(c0), real(b1 - b0), real(c1 - c0))
+                    place_octets(n, whole, part, ka, kb, real(b0), real(c0), width)
+                    grade_fibres(columns, rows, width * RUN, window, whole, part, i32(n), sums, real(ka) - kc)
             ka = kb
 
 
