@@ -6,7 +6,7 @@ import numpy as np
 from .arrays import GeometryError, cross, float64, is_tensor, namespace, norm, to_numpy, unit
 from .detectors import Flat, FreePixels, Surface
 from .detectors.base import spread
-from .pose import rotation_about_axis, transform_points, transform_vectors
+from .pose import rotation_about_axis
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,11 +216,16 @@ class Views:
     # -- new views from these
     def transformed(self, matrix):
         """The views moved by the rigid (or affine) 4x4 `matrix`, one for all or [N, 4, 4] (array or tensor)."""
-        def point(a):
-            return None if a is None else transform_points(matrix, a)
-        direction = None if self.direction is None else transform_vectors(matrix, self.direction)
-        return Views(point(self.source), direction, point(self.origin), transform_vectors(matrix, self.u),
-                     transform_vectors(matrix, self.v), self.shape, self.surface.moved(matrix), self.times, self.weights)
+        parallel = self.source is None
+        values = [self.direction if parallel else self.source, self.origin, self.u, self.v]
+        xp = namespace(matrix, *values)
+        matrix = float64(matrix, xp)
+        points = float64([[0.0 if parallel else 1.0], [1.0], [0.0], [0.0]], xp)       # the others are vectors
+        together = xp.stack([float64(a, xp) for a in values], -2)                     # in one product: poses are moved in every step
+        moved = together @ xp.swapaxes(matrix[..., :3, :3], -1, -2) + points * matrix[..., None, :3, 3]
+        start, origin, u, v = xp.moveaxis(moved, -2, 0)
+        source, direction = (None, start) if parallel else (start, None)
+        return Views(source, direction, origin, u, v, self.shape, self.surface.moved(matrix), self.times, self.weights)
 
     def binned(self, factor):
         """A coarser detector on the same area: `factor` (rows, cols) pixels become one; a remainder at the end is left out."""

@@ -5,7 +5,7 @@ both in voxel coordinates (i, j, k), float64; results [channels, N, rows, cols] 
 """
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 
@@ -22,26 +22,52 @@ _pool = None
 
 
 def in_parallel(function, jobs):
-    """Calls function(*job) for every job on the pool and waits; jobs (an iterable) are made one by one, as threads come free.
+    """Calls function(*job) for every job, on the calling thread and on those of the pool, and waits; jobs (an iterable) are made one by
+    one, as threads come free.
 
-    The first error is raised when all threads have ended.
+    After an error no further job begins; the first one is raised when all threads have ended.
     """
     global _pool
-    if _pool is None:
-        _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="xraytomo")
+    if _pool is None and THREADS > 1:
+        _pool = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="xraytomo")
     jobs, lock = iter(jobs), threading.Lock()
 
     def work():
-        while True:
-            with lock:
-                job = next(jobs, None)
-            if job is None:
-                return
-            function(*job)
-    errors = [f.exception() for f in [_pool.submit(work) for _ in range(THREADS)]]
-    for error in errors:
-        if error is not None:
-            raise error
+        nonlocal jobs
+        try:
+            while True:
+                with lock:
+                    job = next(jobs, None)
+                if job is None:
+                    return
+                function(*job)
+        except BaseException:
+            jobs = iter(())
+            raise
+    others = [_pool.submit(work) for _ in range(THREADS - 1)]
+    try:
+        work()
+    finally:
+        wait(others)
+    for other in others:
+        other.result()
+
+
+def with_memory(kernel, make):
+    """The kernel with the working memory that make() gives as last arguments, made once for each thread."""
+    local = threading.local()
+
+    def work(*job):
+        if not hasattr(local, "memory"):
+            local.memory = make()
+        kernel(*job, *local.memory)
+    return work
+
+
+def blocks(tiles):
+    """Ranges (first, stop) of tiles for a task each: enough of them that no thread waits long for the last."""
+    size = max(1, min(TILE, tiles // (32 * THREADS)))
+    return [(q, min(q + size, tiles)) for q in range(0, tiles, size)]
 
 
 def kernels_for(volume, table, method):
@@ -57,14 +83,20 @@ def number_type(volume, table):
 
 
 def scratch(channels, dtype):
-    """Working memory of one task: rays, values, whole and fractional numbers of a tile, a window of the volume (zeros: what is read
+    """Working memory of a thread: rays, values, whole and fractional numbers of a tile, a window of the volume (zeros: what is read
     beyond it counts by nothing)."""
     n = TILE * TILE
     return np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((9, n), np.int32), np.empty((9, n), dtype), np.zeros(WINDOW, dtype)
 
 
+def jacobian_scratch(dtype):
+    """The same for one channel's gradients, with five sums and seven results a ray."""
+    n = TILE * TILE
+    return *scratch(1, dtype), np.empty((n, 5), dtype), np.empty((n, 7), dtype)
+
+
 def adjoint_scratch(dtype):
-    """The same for a task of the adjoint, with weights for the values."""
+    """The same for the adjoint, with weights for the values."""
     rays, weights, *rest = scratch(1, dtype)
     return rays, weights[0], *rest
 
@@ -91,8 +123,7 @@ def forward(volume, table, rays, shape, metric, method, step, occupancy):
         rows, cols = shape
         out = np.empty((channels, len(rays), rows, cols), dtype)
         tiles, kernel, where = len(rays) * -(-rows // TILE) * -(-cols // TILE), kernels["bundle_forward"], (rays, rows, cols, out)
-    block = max(1, min(TILE, tiles // (4 * THREADS)))
-    in_parallel(kernel, ((*first, *where, q, min(q + block, tiles), TILE, *scratch(channels, dtype)) for q in range(0, tiles, block)))
+    in_parallel(with_memory(kernel, lambda: scratch(channels, dtype)), ((*first, *where, *block, TILE) for block in blocks(tiles)))
     return out
 
 
@@ -119,22 +150,22 @@ def _separable_axis(method, dtype, table, rays, shape, grid_shape):
 
 
 def jacobian(volume, table, rays, shape, metric, method, step):
-    """Line integrals and their derivatives by start and end in voxel coordinates: [..., 7]."""
+    """Line integrals, and with their derivatives by start and end in voxel coordinates: [..., 7]."""
     kernels, flat = kernels_for(volume, table, method)
     dtype = number_type(volume, table)
     channels, nz, ny, nx = volume.shape
-    first, n = (flat, table, nx, ny, nz, np.asarray(metric), float(step)), TILE * TILE
+    first = (flat, table, nx, ny, nz, np.asarray(metric), float(step))
     if rays.shape[1] == 2:
-        out = np.empty((channels, len(rays), 7), dtype)
-        tiles, kernel, where = -(-len(rays) // n), kernels["listed_jacobian"], (rays, out)
+        values = np.empty((channels, len(rays)), dtype)
+        tiles, kernel, where = -(-len(rays) // (TILE * TILE)), kernels["listed_jacobian"], (rays,)
     else:
         rows, cols = shape
-        out = np.empty((channels, len(rays), rows, cols, 7), dtype)
-        tiles, kernel, where = len(rays) * -(-rows // TILE) * -(-cols // TILE), kernels["bundle_jacobian"], (rays, rows, cols, out)
-    block = max(1, min(TILE, tiles // (4 * THREADS)))
-    in_parallel(kernel, ((*first, *where, q, min(q + block, tiles), TILE, *scratch(channels, dtype), np.empty((5, n), dtype),
-                          np.empty((n, 7), dtype)) for q in range(0, tiles, block)))
-    return out
+        values = np.empty((channels, len(rays), rows, cols), dtype)
+        tiles, kernel, where = len(rays) * -(-rows // TILE) * -(-cols // TILE), kernels["bundle_jacobian"], (rays, rows, cols)
+    out = np.empty((*values.shape, 7), dtype)
+    in_parallel(with_memory(kernel, lambda: jacobian_scratch(dtype)),
+                ((*first, *where, values, out, *block, TILE) for block in blocks(tiles)))
+    return values, out
 
 
 def adjoint(projections, rays, grid_shape, metric, method, step, out=None):
@@ -155,8 +186,9 @@ def adjoint(projections, rays, grid_shape, metric, method, step, out=None):
     cuts = np.unique(np.linspace(0, nz, min(nz, slabs) + 1).astype(int))
     kernel = kernels["listed_adjoint" if rays.shape[1] == 2 else "bundle_adjoint"]
     metric = np.asarray(metric)
-    in_parallel(kernel, ((out[ch, a:b].reshape(-1), projections[ch], nx, ny, nz, a, b, metric, float(step), rays, TILE,
-                          *adjoint_scratch(projections.dtype)) for ch in range(len(projections)) for a, b in zip(cuts[:-1], cuts[1:])))
+    in_parallel(with_memory(kernel, lambda: adjoint_scratch(projections.dtype)),
+                ((out[ch, a:b].reshape(-1), projections[ch], nx, ny, nz, a, b, metric, float(step), rays, TILE)
+                 for ch in range(len(projections)) for a, b in zip(cuts[:-1], cuts[1:])))
     return out
 
 

@@ -29,11 +29,11 @@ def forward(volume, table, rays, shape, metric, method, step, occupancy=None):
 
 
 def jacobian(volume, table, rays, shape, metric, method, step):
-    """Line integrals and their derivatives by start and end in voxel coordinates: [..., 7]."""
+    """Line integrals, and with their derivatives by start and end in voxel coordinates: [..., 7]."""
     kernels, flat = kernels_for(volume, table, method)
     out = volume.new_empty((*_shape_of(rays, shape, len(volume)), 7), dtype=number_type(volume, table))
     _launch(kernels, "jacobian", (flat, table, *_size(volume.shape[1:]), tuple(metric), float(step), out), rays, shape)
-    return out
+    return out[..., 0].contiguous(), out
 
 
 def adjoint(projections, rays, grid_shape, metric, method, step):

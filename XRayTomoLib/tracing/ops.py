@@ -64,15 +64,16 @@ def _(projections, rays, grid_shape, metric, method, step):
 
 @TorchOperator
 def project_jacobian(volume: Tensor, table: Tensor, rays: Tensor, shape: Sequence[int], metric: Sequence[float], method: str,
-                     step: float) -> Tensor:
-    """Value and derivatives by start and end of every ray, [..., 7], in one pass."""
-    out = target_of(volume).jacobian(_plain(volume), _plain(table), _plain(rays), tuple(shape), metric, method, step)
-    return torch.as_tensor(out)
+                     step: float) -> tuple[Tensor, Tensor]:
+    """Projections, and in one pass with their derivatives by start and end of every ray: [..., 7]. Gradients come by the first alone."""
+    values, full = target_of(volume).jacobian(_plain(volume), _plain(table), _plain(rays), tuple(shape), metric, method, step)
+    return torch.as_tensor(values), torch.as_tensor(full)
 
 
 @project_jacobian.register_fake
 def _(volume, table, rays, shape, metric, method, step):
-    return volume.new_empty((*_shape_of_projections(volume.shape[0], rays, shape), 7), dtype=_real(volume, table))
+    values, real = _shape_of_projections(volume.shape[0], rays, shape), _real(volume, table)
+    return volume.new_empty(values, dtype=real), volume.new_empty((*values, 7), dtype=real)
 
 
 @TorchOperator
@@ -81,7 +82,7 @@ def ray_gradient(volume: Tensor, table: Tensor, weights: Tensor, rays: Tensor, s
     """Gradient of sum(weights * project(volume)) by the rays, like `rays`; a few views at a time, so that memory stays small."""
     total = torch.zeros_like(rays)
     for part in _portions(rays, shape):
-        sensitivity = project_jacobian(volume, table, rays[part], shape, metric, method, step)[..., 1:]
+        sensitivity = project_jacobian(volume, table, rays[part], shape, metric, method, step)[1][..., 1:]
         total[part] = gather_ray_gradient(sensitivity, weights[:, part], rays.shape[1] == 2)
     return total
 
@@ -190,20 +191,23 @@ backproject.register_autograd(_backproject_backward, setup_context=_keep_backpro
 def _keep_jacobian(ctx, inputs, output):
     volume, _, rays, *ctx.options = inputs
     ctx.grid_shape, ctx.listed = tuple(volume.shape[1:]), rays.shape[1] == 2
-    ctx.save_for_backward(rays, output if ctx.needs_input_grad[2] else None)
+    ctx.set_materialize_grads(False)
+    ctx.save_for_backward(rays, output[1] if ctx.needs_input_grad[2] else None)
 
 
-def _jacobian_backward(ctx, gradient):
-    rays, output = ctx.saved_tensors
-    if bool((gradient[..., 1:] != 0).any()):
+def _jacobian_backward(ctx, gradient, by_full):
+    rays, full = ctx.saved_tensors
+    if by_full is not None:
         _no_second_derivative()
+    if gradient is None:
+        return (None,) * 7
     _, metric, method, step = ctx.options
-    weights = gradient[..., 0].contiguous()
+    weights = gradient.contiguous()
     by_volume = by_rays = None
     if ctx.needs_input_grad[0]:
         by_volume = backproject(weights, rays, ctx.grid_shape, metric, method, step)
     if ctx.needs_input_grad[2]:
-        by_rays = gather_ray_gradient(output[..., 1:], weights, ctx.listed)
+        by_rays = gather_ray_gradient(full[..., 1:], weights, ctx.listed)
     return by_volume, None, by_rays, None, None, None, None
 
 

@@ -102,7 +102,7 @@ class Projector(LinearOperator):
         volume, lead = self._volume(x)
         with torch.no_grad():
             rays = self._rays(volume.device)
-            full = self._reference_jacobian(volume, rays) if self._backend(volume.device) == "torch" else self._jacobian(volume, rays)
+            full = self._reference_jacobian(volume, rays) if self._backend(volume.device) == "torch" else self._jacobian(volume, rays)[1]
         full = full.reshape(*lead, *self.range_shape, 7)
         by_voxel = full[..., 1:].reshape(*full.shape[:-1], 2, 3)
         to_ijk = torch.as_tensor(self.grid.ras_to_ijk[:3, :3].copy(), dtype=full.dtype, device=full.device)
@@ -146,7 +146,7 @@ class Projector(LinearOperator):
         from .ops import project
         pixels = self.views.shape[0] * self.views.shape[1] * len(self.views) * len(volume)
         if rays.requires_grad and self.method != "maximum" and pixels * 7 * 4 <= ONE_PASS_BYTES:
-            return self._jacobian(volume, rays)[..., 0]
+            return self._jacobian(volume, rays)[0]
         return project(volume, self._table(volume), occupancy, rays, list(self.views.shape), self.metric, self.method, self.step_mm)
 
     def _jacobian(self, volume, rays):

@@ -38,7 +38,7 @@ def result(target, case):
     if work == "adjoint":
         return target.adjoint(y, rays, grid.shape, *options)
     if work == "jacobian":
-        return target.jacobian(volume, table, rays, bundles.views.shape, *options)
+        return target.jacobian(volume, table, rays, bundles.views.shape, *options)[1]
     return target.forward(volume, table, rays, bundles.views.shape, *options, turn(torch.empty(0, dtype=torch.uint8)))
 
 

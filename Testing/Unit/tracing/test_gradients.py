@@ -7,7 +7,7 @@ import torch
 from Unit.tracing.scenes import CENTRE, GRIDS, LINEAR, VIEWS, grid_about, noise, relative
 
 from XRayTomoLib.geometry import FreePixels, Views, pose_about
-from XRayTomoLib.tracing import METHODS, Projector, project
+from XRayTomoLib.tracing import METHODS, Projector, ops, project
 
 SMALL = grid_about((4, 5, 6), GRIDS["sheared"].ijk_to_ras[:3, :3] * 1.7)
 NAMES = {"flat": ("source", "origin", "u", "v"), "parallel": ("direction", "origin", "u", "v")}
@@ -104,6 +104,20 @@ def test_jacobian_is_that_of_the_reference(surface, method):
     assert rows.shape == (2, 5, 7, 9, 2, 3)
     assert relative(value, expected_value) < 1e-12 and relative(rows, expected) < 1e-9
     assert relative(value, project(x, grid, views, method=method, backend="cpu")) < 1e-12
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_diagonal_rays_that_graze_voxels_keep_their_value(axis):
+    """Slope 1 and a position just below a voxel: rounding must not lift it out of the voxels that are looked at."""
+    volume = torch.rand((1, 40, 40, 40), generator=torch.Generator().manual_seed(2))
+    below = [2.0 ** -n for n in range(18, 26)]
+    ends = torch.tensor([[[-1.0 - b * (a != axis) for a in range(3)], [41.0 - b * (a != axis) for a in range(3)]] for b in below],
+                        dtype=torch.float64)
+    options = torch.empty(0), ends, [1, 1], [1.0, 1.0, 1.0, 0.0, 0.0, 0.0], "joseph", 1.0
+    value, full = ops.project_jacobian(volume, *options)
+    expected, _ = ops.project_jacobian(volume.double(), torch.empty(0), *options[1:])
+    torch.testing.assert_close(value.double(), expected, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(full[..., 0], value)
 
 
 def test_jacobian_holds_derivatives_in_ras():

@@ -80,9 +80,8 @@ def joseph_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, w
     for m in range(3):
         ka, hi = tile_planes(m, n, whole)
         columns, rows = tile_fibres(m, n, whole, part)
-        shift = beyond_line(o) if m == 0 else i32(0)
         while ka < hi:
-            kb = window_stop(ka, hi, shift)
+            kb = window_stop(ka, hi, i32(0))
             b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
             if b1 >= b0:
                 spread_window(o, m, nx, ny, layers, ka, kb, b0, b1, c0, c1, n, whole, part, window, columns, rows)

@@ -35,8 +35,9 @@ def listed_forward(v, table, nx, ny, nz, metric, step, occupancy, ends, out, q0,
 
 
 @device
-def bundle_jacobian(v, table, nx, ny, nz, metric, step, bundles, rows, cols, out, q0, q1, side, rays, values, whole, part, window, sums, sevens):
-    """Tiles q0..q1 over all views; out [channels, views, rows, cols, 7]."""
+def bundle_jacobian(v, table, nx, ny, nz, metric, step, bundles, rows, cols, out, full, q0, q1, side, rays, values, whole, part, window, sums,
+                    sevens):
+    """Tiles q0..q1 over all views; out [channels, views, rows, cols], full [..., 7]: the value again and its derivatives."""
     across = (cols + side - 1) // side
     down = (rows + side - 1) // side
     for q in range(q0, q1):
@@ -48,26 +49,28 @@ def bundle_jacobian(v, table, nx, ny, nz, metric, step, bundles, rows, cols, out
         c1 = min(c0 + side, cols)
         n = fill_bundle(bundles[i], r0, r1, c0, c1, rays)
         for channel in range(v.shape[0]):
-            tile_grad(v[channel], table, nx, ny, nz, metric, step, rays, n, values[channel, :n], whole, part, window, sums, sevens)
+            tile_grad(v[channel], table, nx, ny, nz, metric, step, rays, n, values[0, :n], whole, part, window, sums, sevens)
             p = 0
             for r in range(r0, r1):
                 for c in range(c0, c1):
+                    out[channel, i, r, c] = sevens[p, 0]
                     for a in range(7):
-                        out[channel, i, r, c, a] = sevens[p, a]
+                        full[channel, i, r, c, a] = sevens[p, a]
                     p += 1
 
 
 @device
-def listed_jacobian(v, table, nx, ny, nz, metric, step, ends, out, q0, q1, side, rays, values, whole, part, window, sums, sevens):
-    """Blocks q0..q1 of side x side listed rays; out [channels, n, 7]."""
+def listed_jacobian(v, table, nx, ny, nz, metric, step, ends, out, full, q0, q1, side, rays, values, whole, part, window, sums, sevens):
+    """Blocks q0..q1 of side x side listed rays; out [channels, n], full [channels, n, 7]."""
     for q in range(q0, q1):
         first = q * side * side
         n = fill_listed(ends, first, min(first + side * side, len(ends)), rays)
         for channel in range(v.shape[0]):
-            tile_grad(v[channel], table, nx, ny, nz, metric, step, rays, n, values[channel, :n], whole, part, window, sums, sevens)
+            tile_grad(v[channel], table, nx, ny, nz, metric, step, rays, n, values[0, :n], whole, part, window, sums, sevens)
             for p in range(n):
+                out[channel, first + p] = sevens[p, 0]
                 for a in range(7):
-                    out[channel, first + p, a] = sevens[p, a]
+                    full[channel, first + p, a] = sevens[p, a]
 
 
 @device

@@ -77,33 +77,45 @@ def tile_planes(m, n, whole):
     return lo, hi
 
 
-@device
-def tile_window(n, whole, part, ka, kb):
-    """Voxels b0..b1, c0..c1 that the samples of the rays on planes ka <= k < kb lie between (b1 < b0: no samples)."""
+@vector
+def tile_extent(n, whole, part, ka, kb):
+    """Least and largest b and c of the rays' samples on planes ka <= k < kb."""
+    first_all = whole[3]
+    stop_all = whole[4]
     b0 = real(1e9)
     b1 = real(-1e9)
     c0 = real(1e9)
     c1 = real(-1e9)
-    for q in range(n):
-        first = max(ka, whole[3, q])
-        last = min(kb, whole[4, q]) - 1
-        if last >= first:
-            ba = part[0, q] + real(first) * part[2, q]
-            be = part[0, q] + real(last) * part[2, q]
-            ca = part[1, q] + real(first) * part[3, q]
-            ce = part[1, q] + real(last) * part[3, q]
-            b0 = min(b0, min(ba, be))
-            b1 = max(b1, max(ba, be))
-            c0 = min(c0, min(ca, ce))
-            c1 = max(c1, max(ca, ce))
+    for q in range(i32(n)):
+        first = max(ka, first_all[q])
+        last = i32(min(kb, stop_all[q]) - i32(1))
+        none = real(0) if last >= first else real(4e9)
+        ba = part[0, q] + real(first) * part[2, q]
+        be = part[0, q] + real(last) * part[2, q]
+        ca = part[1, q] + real(first) * part[3, q]
+        ce = part[1, q] + real(last) * part[3, q]
+        b0 = least(b0, least(ba, be) + none)
+        b1 = most(b1, most(ba, be) - none)
+        c0 = least(c0, least(ca, ce) + none)
+        c1 = most(c1, most(ca, ce) - none)
+    return b0, b1, c0, c1
+
+
+@device
+def tile_window(n, whole, part, ka, kb):
+    """Voxels b0..b1, c0..c1 that the samples of the rays on planes ka <= k < kb lie between (b1 < b0: no samples)."""
+    b0, b1, c0, c1 = tile_extent(n, whole, part, ka, kb)
     if b1 < b0:
         return i32(0), i32(-1), i32(0), i32(-1)
     return i32(floor(b0)), i32(floor(b1)) + i32(1), i32(floor(c0)), i32(floor(c1)) + i32(1)
 
 
 @device
-def window_is_air(occupancy, m, ox, oy, oz, ka, kb, b0, b1, c0, c1):
-    """Whether all blocks that the window touches hold air alone."""
+def window_is_air(occupancy, m, ox, oy, oz, ka, kb, n, whole, part):
+    """Whether all blocks that the rays touch on planes ka <= k < kb hold air alone."""
+    b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
+    if b1 < b0:
+        return True
     om, ob, oc = turn(m, ox, oy, oz)
     tm, tb, tc = turn(m, 1, ox, ox * oy)
     for a in range(ka >> BLOCK, ((kb - 1) >> BLOCK) + 1):
@@ -112,6 +124,19 @@ def window_is_air(occupancy, m, ox, oy, oz, ka, kb, b0, b1, c0, c1):
                 if occupancy[a * tm + b * tb + c * tc] != 0:
                     return False
     return True
+
+
+@device
+def without_air(occupancy, m, nx, ny, nz, ka, kb, n, whole, part):
+    """The planes ka <= k < kb less those octets at either end on which the rays meet air alone."""
+    ox = (nx >> BLOCK) + 1
+    oy = (ny >> BLOCK) + 1
+    oz = (nz >> BLOCK) + 1
+    middle = i32(min(ka + EIGHT, kb))
+    first = middle if window_is_air(occupancy, m, ox, oy, oz, ka, middle, n, whole, part) else ka
+    if middle < kb and window_is_air(occupancy, m, ox, oy, oz, middle, kb, n, whole, part):
+        return first, middle
+    return first, kb
 
 
 @device
@@ -139,9 +164,6 @@ def tile_fibres(m, n, whole, part):
 @device
 def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window):
     """Joseph's method over all rays of the tile, some planes at a time, from a copied window of the volume."""
-    ox = (nx >> BLOCK) + 1
-    oy = (ny >> BLOCK) + 1
-    oz = (nz >> BLOCK) + 1
     for channel in range(v.shape[0]):
         vc = v[channel]
         acc = values[channel, :n]
@@ -149,18 +171,21 @@ def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
         for m in range(3):
             ka, hi = tile_planes(m, n, whole)
             columns, rows = tile_fibres(m, n, whole, part)
-            shift = beyond_line(vc) if m == 0 else i32(0)
+            shift = window_shift(vc, m)
             while ka < hi:
-                kb = window_stop(ka, hi, shift)
+                stop = window_stop(ka, hi, shift)
+                kb = stop
+                if len(occupancy) > 0:
+                    ka, kb = without_air(occupancy, m, nx, ny, nz, ka, stop, n, whole, part)
                 b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
-                if b1 >= b0 and not (len(occupancy) > 0 and window_is_air(occupancy, m, ox, oy, oz, ka, kb, b0, b1, c0, c1)):
+                if b1 >= b0:
                     width = copy_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
                     if width == 0:
                         sample_directly(acc, vc, table, m, nx, ny, nz, ka, kb, n, whole, part)
                     else:
                         place_octets(n, whole, part, ka, kb, real(b0), real(c0), width)
                         sum_fibres(columns, rows, width * RUN, window, whole, part, i32(n), acc)
-                ka = kb
+                ka = stop
         for q in range(n):
             acc[q] *= part[4, q]
 
@@ -174,11 +199,11 @@ def sums_directly(sums, v, table, m, nx, ny, nz, ka, kb, kc, n, whole, part):
         for k in range(max(ka, whole[3, q]), min(kb, whole[4, q])):
             f, fb, fc = joseph_edge_grad(v, table, k, nb, nc, sm, sb, sc, part[0, q], part[1, q], part[2, q], part[3, q])
             w = real(k) - kc
-            sums[0, q] += f
-            sums[1, q] += fb
-            sums[2, q] += w * fb
-            sums[3, q] += fc
-            sums[4, q] += w * fc
+            sums[q, 0] += f
+            sums[q, 1] += fb
+            sums[q, 2] += w * fb
+            sums[q, 3] += fc
+            sums[q, 4] += w * fc
 
 
 @device
@@ -187,7 +212,7 @@ def joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window):
     for m in range(3):
         ka, hi = tile_planes(m, n, whole)
         columns, rows = tile_fibres(m, n, whole, part)
-        shift = beyond_line(v) if m == 0 else i32(0)
+        shift = window_shift(v, m)
         kc = real(0.5) * real(turn(m, nx, ny, nz)[0])
         while ka < hi:
             kb = window_stop(ka, hi, shift)
@@ -206,7 +231,7 @@ def joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window):
 def joseph_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, sums, out):
     """Line integrals and their derivatives by start and end, out [n, 7], of one channel."""
     joseph_start(v, table, nx, ny, nz, metric, rays, n, values, whole, part)
-    sums[:, :n] = real(0)
+    sums[:n] = real(0)
     joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window)
     for q in range(n):
         dx = rays[q, 3]
@@ -220,7 +245,7 @@ def joseph_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole,
         nm, nb, nc = turn(m, nx, ny, nz)
         sm, sb, sc = turn(m, 1, nx, nx * ny)
         joseph_finish(v, table, nm, nb, nc, sm, sb, sc, m, turn(m, rays[q, 0], rays[q, 1], rays[q, 2])[0], d_m, d_b, d_c, part[0, q], part[1, q],
-                      part[2, q], part[3, q], sums[0, q], sums[1, q], sums[2, q], sums[3, q], sums[4, q], metric, dx, dy, dz, out[q])
+                      part[2, q], part[3, q], sums[q, 0], sums[q, 1], sums[q, 2], sums[q, 3], sums[q, 4], metric, dx, dy, dz, out[q])
 
 
 @device

@@ -5,8 +5,8 @@ side. Over EIGHT planes a ray of small slope passes few fibres, and each takes p
 times the same along c. So fibres are read by plain loads of eight voxels; those that a plane's sample does not touch count 0 there. numba has
 no vectors, so these operations are written in LLVM's own language (for any processor).
 
-A ray on a window has two octets of planes: `place`, its first fibre there (the one of lowest b and c), and `b`, `c`, the ray's position on
-the first plane, in fibres from that one; `db`, `dc` are its steps from plane to plane. It passes at most `columns` fibres along b and
+A ray has two octets of planes in a window, and for each the place of its first fibre there (the one of lowest b and c) and its position b, c
+on the octet's first plane, in fibres from that one; `db`, `dc` are its steps from plane to plane. It passes at most `columns` fibres along b and
 `rows` along c (fibres_passed); rows are `pitch` voxels apart. Planes first <= t < stop of the window count.
 `real`, `intrinsic`, `types`, `make_array`, `declare`, `device`, `vector`, `fetch` are put in by targets.py.
 """
@@ -26,7 +26,7 @@ OCTET, WORDS, QUAD = ir.VectorType(NUMBER, EIGHT), ir.VectorType(WORD, EIGHT), i
 FAST = ("fast",)
 
 
-def octet(value):
+def in_octet(value):
     return ir.Constant(OCTET, [float(value)] * EIGHT)
 
 
@@ -34,7 +34,7 @@ def words(*values):
     return ir.Constant(ir.VectorType(WORD, len(values)), values)
 
 
-ZERO, ONE = octet(0), octet(1)
+ZERO, ONE = in_octet(0), in_octet(1)
 LANES = ir.Constant(OCTET, [float(i) for i in range(EIGHT)])
 
 
@@ -45,6 +45,27 @@ def in_all(builder, scalar):
 
 def larger(builder, a, b):
     return builder.select(builder.fcmp_ordered(">", a, b, flags=FAST), a, b)
+
+
+def within_fibres(builder, position):
+    """The position, where rounding may have put it before the first fibre or on the last, between two of them."""
+    last = in_octet(MOST_FIBRES - 1 - 1e-6)
+    return larger(builder, builder.select(builder.fcmp_ordered("<", position, last, flags=FAST), position, last), ZERO)
+
+
+def extreme(name):
+    @intrinsic
+    def of_two(typing_context, a, b):
+        """The smaller or larger of two numbers, in a form that the compiler knows in loops."""
+        def generate(context, builder, signature, args):
+            function = declare(builder.module, ir.FunctionType(NUMBER, [NUMBER] * 2), f"llvm.{name}.f{8 * NUMBER_BYTES}")
+            return builder.call(function, args, fastmath=FAST)
+        number = types.float32 if NUMBER_BYTES == 4 else types.float64
+        return number(number, number), generate
+    return of_two
+
+
+least, most = extreme("minnum"), extreme("maxnum")
 
 
 def add_product(builder, total, a, b):
@@ -58,10 +79,19 @@ def hat(builder, distance):
     return larger(builder, builder.fsub(ONE, size, flags=FAST), ZERO)
 
 
-def hat_slope(builder, distance):
-    """Its derivative, on the right at the kinks: a sample on a fibre lies between this one and the next."""
-    near = builder.and_(builder.fcmp_ordered(">=", distance, octet(-1)), builder.fcmp_ordered("<", distance, ONE))
-    return builder.select(near, builder.select(builder.fcmp_ordered("<", distance, ZERO), ONE, octet(-1)), ZERO)
+def one_where(builder, whole, value):
+    """1 in the lanes where `whole`, rounded down, is `value`."""
+    return builder.select(builder.fcmp_ordered("==", whole, in_octet(value)), ONE, ZERO)
+
+
+def rounded_down(builder, value):
+    return builder.call(declare(builder.module, ir.FunctionType(OCTET, [OCTET]), f"llvm.floor.v8f{8 * NUMBER_BYTES}"), [value], fastmath=FAST)
+
+
+def between(builder, low, high, part):
+    """low + part (high - low), and high - low."""
+    rise = builder.fsub(high, low, flags=FAST)
+    return add_product(builder, low, part, rise), rise
 
 
 def pointer_to(builder, pointer, vector_type):
@@ -85,6 +115,15 @@ def total(builder, lanes):
     return builder.extract_element(lanes, WORD(0))
 
 
+def four_totals(builder, octets):
+    """The sums of the lanes of four octets, in four lanes."""
+    def folded(a, b, low, high):
+        return builder.fadd(builder.shuffle_vector(a, b, words(*low)), builder.shuffle_vector(a, b, words(*high)), flags=FAST)
+    pairs = [folded(*octets[i:i + 2], (0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15)) for i in (0, 2)]
+    fours = folded(*pairs, (0, 1, 4, 5, 8, 9, 12, 13), (2, 3, 6, 7, 10, 11, 14, 15))
+    return folded(fours, fours, (0, 2, 4, 6), (1, 3, 5, 7))
+
+
 def repeat(builder, times, values, body):
     """values = body(index, values), `times` (a word) >= 1 times; not unrolled, for few times are usual."""
     before, again, after = builder.block, builder.append_basic_block("again"), builder.append_basic_block("after")
@@ -99,6 +138,21 @@ def repeat(builder, times, values, body):
     builder.cbranch(builder.icmp_signed("<", count, times), again, after).set_metadata("llvm.loop", rolled(builder.module))
     builder.position_at_end(after)
     return new
+
+
+def where(builder, condition, compute, otherwise):
+    """The values that compute() gives where the condition holds, else `otherwise`."""
+    before, then, after = builder.block, builder.append_basic_block("then"), builder.append_basic_block("after")
+    builder.cbranch(condition, then, after)
+    builder.position_at_end(then)
+    values, end = compute(), builder.block
+    builder.branch(after)
+    builder.position_at_end(after)
+    nodes = [builder.phi(v.type) for v in otherwise]
+    for node, value, other in zip(nodes, values, otherwise):
+        node.add_incoming(value, end)
+        node.add_incoming(other, before)
+    return nodes
 
 
 def rolled(module):
@@ -116,9 +170,9 @@ class Octet:
         self.builder, self.columns, self.pointer, self.rows, self.pitch = builder, columns, pointer, rows, pitch
         self.b, self.c = (add_product(builder, in_all(builder, at), LANES, in_all(builder, step)) for at, step in ((b, db), (c, dc)))
 
-    def by_columns(self, weight):
-        """weight(distance) of each fibre along b."""
-        return [weight(self.builder, self.builder.fsub(self.b, octet(j), flags=FAST)) for j in range(self.columns)]
+    def by_columns(self):
+        """Weight of each fibre along b."""
+        return [hat(self.builder, self.builder.fsub(self.b, in_octet(j), flags=FAST)) for j in range(self.columns)]
 
     def fibres(self, pointer):
         """Pointers to a row's fibres."""
@@ -134,7 +188,7 @@ class Octet:
 
     def sums(self):
         """The samples."""
-        by_b = self.by_columns(hat)
+        by_b = self.by_columns()
 
         def row(fibres, c, values):
             inner = None
@@ -144,22 +198,31 @@ class Octet:
         return self.over_rows([ZERO], row)
 
     def slopes(self):
-        """The samples, their derivatives by b and by c."""
-        self.b, self.c = (larger(self.builder, at, ZERO) for at in (self.b, self.c))     # rounded to before its fibre it would lie between none
-        by_b, slope_b = self.by_columns(hat), self.by_columns(hat_slope)
+        """The samples, their derivatives by b and by c: from the voxels below and above each along b, then from those of rows along c."""
+        builder = self.builder
+        b, c = within_fibres(builder, self.b), within_fibres(builder, self.c)
+        whole_b, self.c = rounded_down(builder, b), rounded_down(builder, c)
+        part_b, part_c = builder.fsub(b, whole_b, flags=FAST), builder.fsub(c, self.c, flags=FAST)
+        here = [one_where(builder, whole_b, j) for j in range(self.columns - 1)]
 
-        def row(fibres, c, values):
-            inner = slope = None
-            for fibre, weight, change in zip(fibres, by_b, slope_b):
-                voxels = load(self.builder, fibre)
-                inner, slope = add_product(self.builder, inner, voxels, weight), add_product(self.builder, slope, voxels, change)
-            weight, change = hat(self.builder, c), hat_slope(self.builder, c)
-            return [add_product(self.builder, value, a, b) for value, a, b in zip(values, (inner, slope, inner), (weight, weight, change))]
-        return self.over_rows([ZERO] * 3, row)
+        def row(fibres, whole_c, values):
+            *sums, low_row = values
+            low = high = None
+            for j, fibre in enumerate(fibres):
+                voxels = load(builder, fibre)
+                low = add_product(builder, low, voxels, here[j]) if j < len(here) else low
+                high = add_product(builder, high, voxels, here[j - 1]) if j else high
+            value, by_b = between(builder, low, high, part_b)
+            this_row = one_where(builder, whole_c, 0)
+            new = [add_product(builder, total, x, y) for total, x, y in zip(sums, (value, value, by_b, by_b), (this_row, low_row) * 2)]
+            return [*new, this_row]
+        low, high, low_b, high_b, _ = self.over_rows([ZERO] * 5, row)
+        value, by_c = between(builder, low, high, part_c)
+        return value, between(builder, low_b, high_b, part_c)[0], by_c
 
     def spread(self, weights):
         """Adds the weights of the samples to the voxels round them."""
-        by_b = self.by_columns(hat)
+        by_b = self.by_columns()
 
         def row(fibres, c, values):
             mine = self.builder.fmul(weights, hat(self.builder, c), flags=FAST)
@@ -181,31 +244,45 @@ class Rays:
         at = self.builder.add(self.builder.mul(LONG(row), self.builder.extract_value(array.shape, 1)), self.builder.zext(q, LONG))
         return self.builder.load(self.builder.gep(array.data, [at]), typ=WORD if array is self.whole else NUMBER)
 
-    def each(self, body):
-        """body(q, octets, lanes of each that count) for every ray with samples here."""
+    def each(self, compute, values, finish=None):
+        """For every ray with samples here: the sums over its octets of compute(q, half, octet, lanes that count), as many as `values`, go
+        to finish(q, sums)."""
+        builder = self.builder
+
         def ray(q, _):
             first, stop = (self.number(self.whole, row, q) for row in (FIRST, STOP))
-            with self.builder.if_then(self.builder.icmp_signed("<", first, stop)):
-                db, dc = (self.number(self.part, row, q) for row in (SLOPE_B, SLOPE_C))
-                octets = [self.octet(q, half, db, dc) for half in range(RUN // EIGHT)]
-                lanes = [words(*range(half * EIGHT, (half + 1) * EIGHT)) for half in range(RUN // EIGHT)]
-                after, before = (in_all(self.builder, k) for k in (first, stop))
-                body(q, octets, [self.builder.and_(self.builder.icmp_signed(">=", k, after), self.builder.icmp_signed("<", k, before))
-                                 for k in lanes])
+            with builder.if_then(builder.icmp_signed("<", first, stop)):
+                sums = [ZERO] * values
+                for half in range(RUN // EIGHT):
+                    sums = self.with_octet(q, half, first, stop, sums, compute)
+                if finish:
+                    finish(q, sums)
             return []
-        repeat(self.builder, self.count, [], ray)
+        repeat(builder, self.count, [], ray)
 
-    def octet(self, q, half, db, dc):
+    def with_octet(self, q, half, first, stop, sums, compute):
+        """The sums, with those of one octet if planes first..stop have some of it."""
+        builder, planes = self.builder, range(half * EIGHT, (half + 1) * EIGHT)
+
+        def more():
+            lanes = words(*planes)
+            counts = builder.and_(builder.icmp_signed(">=", lanes, in_all(builder, first)), builder.icmp_signed("<", lanes, in_all(builder, stop)))
+            new = compute(q, half, self.octet(q, half), counts)
+            return [builder.fadd(old, value, flags=FAST) for old, value in zip(sums, new)]
+        some = builder.and_(builder.icmp_signed("<", first, WORD(planes.stop)), builder.icmp_signed(">", stop, WORD(planes.start)))
+        return where(builder, some, more, sums)
+
+    def octet(self, q, half):
         pointer = self.builder.gep(self.window.data, [self.builder.sext(self.number(self.whole, PLACE + half, q), LONG)])
-        b, c = (self.number(self.part, row + half, q) for row in (AT_B, AT_C))
+        b, c, db, dc = (self.number(self.part, row, q) for row in (AT_B + half, AT_C + half, SLOPE_B, SLOPE_C))
         return Octet(self.builder, self.columns, pointer, b, c, db, dc, self.rows, self.pitch)
 
 
-def add_to(builder, array, row, q, lanes):
-    """array[row, q] += the sum of the lanes."""
-    at = builder.add(builder.mul(LONG(row), builder.extract_value(array.shape, array.shape.type.count - 1)), builder.zext(q, LONG))
-    pointer = builder.gep(array.data, [at])
-    builder.store(builder.fadd(builder.load(pointer, typ=NUMBER), total(builder, lanes), flags=FAST), pointer)
+def add_to(builder, pointer, value):
+    """Adds a number or a vector to what lies there."""
+    old = builder.load(pointer, typ=NUMBER) if value.type == NUMBER else load(builder, pointer, value.type)
+    new = builder.fadd(old, value, flags=FAST)
+    builder.store(new, pointer) if value.type == NUMBER else store(builder, new, pointer)
 
 
 def shared_types(window, whole, part):
@@ -219,10 +296,12 @@ def summing(columns):
         def generate(context, builder, signature, args):
             out = make_array(values)(context, builder, args[6])
 
-            def ray(q, octets, counts):
-                parts = [builder.select(here, samples.sums()[0], ZERO) for samples, here in zip(octets, counts)]
-                add_to(builder, out, 0, q, builder.fadd(*parts, flags=FAST))
-            Rays(context, builder, signature, args, columns).each(ray)
+            def samples(q, half, octet, counts):
+                return [builder.select(counts, octet.sums()[0], ZERO)]
+
+            def add(q, sums):
+                add_to(builder, builder.gep(out.data, [builder.zext(q, LONG)]), total(builder, sums[0]))
+            Rays(context, builder, signature, args, columns).each(samples, 1, add)
             return context.get_dummy_value()
         return types.void(*shared_types(window, whole, part), values), generate
     return sum_samples
@@ -231,20 +310,21 @@ def summing(columns):
 def grading(columns):
     @intrinsic
     def grade_samples(typing_context, window, whole, part, rows, pitch, n, sums, plane):
-        """Adds to sums[0..4, q] the sums of f, df/db, k df/db, df/dc, k df/dc; k is `plane` on the window's first plane."""
+        """Adds to sums[q, 0..4] the sums of f, df/db, k df/db, df/dc, k df/dc; k is `plane` on the window's first plane."""
         def generate(context, builder, signature, args):
             out = make_array(sums)(context, builder, args[6])
             first_plane = in_all(builder, args[7])
 
-            def ray(q, octets, counts):
-                parts = []
-                for half, (samples, here) in enumerate(zip(octets, counts)):
-                    f, by_b, by_c = (builder.select(here, value, ZERO) for value in samples.slopes())
-                    k = builder.fadd(first_plane, builder.fadd(LANES, octet(half * EIGHT), flags=FAST), flags=FAST)
-                    parts.append([f, by_b, builder.fmul(k, by_b, flags=FAST), by_c, builder.fmul(k, by_c, flags=FAST)])
-                for i, both in enumerate(zip(*parts)):
-                    add_to(builder, out, i, q, builder.fadd(*both, flags=FAST))
-            Rays(context, builder, signature, args, columns).each(ray)
+            def slopes(q, half, octet, counts):
+                f, by_b, by_c = (builder.select(counts, value, ZERO) for value in octet.slopes())
+                k = builder.fadd(first_plane, builder.fadd(LANES, in_octet(half * EIGHT), flags=FAST), flags=FAST)
+                return [f, by_b, builder.fmul(k, by_b, flags=FAST), by_c, builder.fmul(k, by_c, flags=FAST)]
+
+            def add(q, sums):
+                pointer = builder.gep(out.data, [builder.mul(builder.zext(q, LONG), LONG(5))])
+                add_to(builder, pointer, total(builder, sums[0]))
+                add_to(builder, builder.gep(pointer, [LONG(1)]), four_totals(builder, sums[1:]))
+            Rays(context, builder, signature, args, columns).each(slopes, 5, add)
             return context.get_dummy_value()
         return types.void(*shared_types(window, whole, part), sums, types.float32 if NUMBER_BYTES == 4 else types.float64), generate
     return grade_samples
@@ -257,18 +337,17 @@ def spreading(columns):
         def generate(context, builder, signature, args):
             rays = Rays(context, builder, signature, args, columns)
 
-            def ray(q, octets, counts):
-                weight = in_all(builder, rays.number(rays.part, WEIGHT, q))
-                for samples, here in zip(octets, counts):
-                    samples.spread(builder.select(here, weight, ZERO))
-            rays.each(ray)
+            def spread(q, half, octet, counts):
+                octet.spread(builder.select(counts, in_all(builder, rays.number(rays.part, WEIGHT, q)), ZERO))
+                return []
+            rays.each(spread, 0)
             return context.get_dummy_value()
         return types.void(*shared_types(window, whole, part)), generate
     return spread_samples
 
 
-sum_3, sum_4, sum_5, sum_6, sum_9 = (summing(n) for n in (3, 4, 5, 6, MOST_FIBRES))
-grade_3, grade_4, grade_6, grade_9 = (grading(n) for n in (3, 4, 6, MOST_FIBRES))
+sum_3, sum_4, sum_5, sum_6, sum_7, sum_9 = (summing(n) for n in (3, 4, 5, 6, 7, MOST_FIBRES))
+grade_3, grade_4, grade_5, grade_6, grade_9 = (grading(n) for n in (3, 4, 5, 6, MOST_FIBRES))
 spread_3, spread_4, spread_6, spread_9 = (spreading(n) for n in (3, 4, 6, MOST_FIBRES))
 
 
@@ -289,8 +368,8 @@ def place_octets(n, whole, part, ka, kb, b0, c0, width):
     first_here = whole[7]
     stop_here = whole[8]
     for q in range(i32(n)):
-        first = max(first_all[q], ka) - ka
-        stop = min(stop_all[q], kb) - ka
+        first = i32(max(first_all[q], ka) - ka)
+        stop = i32(min(stop_all[q], kb) - ka)
         first_here[q] = first
         stop_here[q] = stop
         db = part[2, q]
@@ -298,19 +377,19 @@ def place_octets(n, whole, part, ka, kb, b0, c0, width):
         b = part[0, q] + real(ka) * db - b0
         c = part[1, q] + real(ka) * dc - c0
         lo = real(first)
-        hi = real(min(stop, i32(EIGHT)) - i32(1))
+        hi = real(i32(min(stop, i32(EIGHT)) - i32(1)))
         some = lo <= hi
         ib = i32(min(b + lo * db, b + hi * db)) if some else i32(0)
         ic = i32(min(c + lo * dc, c + hi * dc)) if some else i32(0)
-        place_0[q] = (ic * width + ib) * i32(RUN)
+        place_0[q] = i32(i32(ic * width + ib) * i32(RUN))
         part[5, q] = b - real(ib)
         part[7, q] = c - real(ic)
         lo = real(max(first, i32(EIGHT)))
-        hi = real(stop - i32(1))
+        hi = real(i32(stop - i32(1)))
         some = lo <= hi
         ib = i32(min(b + lo * db, b + hi * db)) if some else i32(0)
         ic = i32(min(c + lo * dc, c + hi * dc)) if some else i32(0)
-        place_1[q] = (ic * width + ib) * i32(RUN) + i32(EIGHT)
+        place_1[q] = i32(i32(ic * width + ib) * i32(RUN) + i32(EIGHT))
         part[6, q] = b + real(EIGHT) * db - real(ib)
         part[8, q] = c + real(EIGHT) * dc - real(ic)
 
@@ -326,6 +405,8 @@ def sum_fibres(columns, rows, pitch, window, whole, part, n, values):
         sum_5(window, whole, part, rows, pitch, n, values)
     elif columns == 6:
         sum_6(window, whole, part, rows, pitch, n, values)
+    elif columns == 7:
+        sum_7(window, whole, part, rows, pitch, n, values)
     else:
         sum_9(window, whole, part, rows, pitch, n, values)
 
@@ -337,7 +418,9 @@ def grade_fibres(columns, rows, pitch, window, whole, part, n, sums, plane):
         grade_3(window, whole, part, rows, pitch, n, sums, plane)
     elif columns == 4:
         grade_4(window, whole, part, rows, pitch, n, sums, plane)
-    elif columns <= 6:
+    elif columns == 5:
+        grade_5(window, whole, part, rows, pitch, n, sums, plane)
+    elif columns == 6:
         grade_6(window, whole, part, rows, pitch, n, sums, plane)
     else:
         grade_9(window, whole, part, rows, pitch, n, sums, plane)

@@ -7,6 +7,8 @@ or crowded out by others. What lies outside the volume is zero; what is read bey
 from numpy import int32 as i32
 from numpy import uint64 as u64
 
+LARGE = 1 << 22             # voxels
+
 
 def turned(builder, rows):
     """The transpose of four vectors of four."""
@@ -57,8 +59,15 @@ def beyond_line(typing_context, v):
 
 
 @device
+def window_shift(v, m):
+    """By how much windows are shifted along the planes, so that runs of voxels along them (m = 0) fill lines of the cache. Only in volumes
+    that no cache holds: elsewhere results do not depend, not even by rounding, on where the volume lies."""
+    return beyond_line(v) if m == 0 and len(v) >= LARGE else i32(0)
+
+
+@device
 def window_stop(ka, hi, shift):
-    """Where the window that begins with plane ka ends: runs of planes fill lines of the cache where they lie along them."""
+    """Where the window that begins with plane ka ends."""
     return i32(min((ka + shift) // RUN * RUN + RUN - shift, hi))
 
 
