@@ -56,7 +56,7 @@ def spread_window(o, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, wind
     """All samples on planes ka <= k < kb, through a window."""
     width = b1 - b0 + 1
     pitch = width * RUN
-    size = (c1 - c0 + 1 + MOST_FIBRES) * pitch
+    size = window_size(width, c1 - c0 + 1)
     if size > len(window):
         nm, nb, nc = turn(m, nx, ny, nz)
         sm, sb, sc = turn(m, 1, nx, nx * ny)

@@ -108,13 +108,19 @@ copy_turned = copy_turned_codes if coded else copy_turned_numbers
 
 
 @device
+def window_size(width, height):
+    """Voxels of a window, with those that octets may read beyond its last fibre."""
+    return (height + MOST_FIBRES) * width * RUN + MOST_FIBRES * RUN
+
+
+@device
 def copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1):
     """Fills the window; returns its width, 0 where it is too large."""
     nm, nb, nc = turn(m, nx, ny, nz)
     sm, sb, sc = turn(m, 1, nx, nx * ny)
     width = b1 - b0 + 1
     pitch = width * RUN
-    if (c1 - c0 + 1 + MOST_FIBRES) * pitch > len(window):
+    if window_size(width, c1 - c0 + 1) > len(window):
         return i32(0)
     f0 = max(b0, 0)
     e0 = max(c0, 0)
