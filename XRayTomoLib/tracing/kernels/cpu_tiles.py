@@ -141,7 +141,7 @@ def without_air(occupancy, m, nx, ny, nz, ka, kb, n, whole, part):
 
 @device
 def sample_directly(acc, v, table, m, nx, ny, nz, ka, kb, n, whole, part):
-    """The same for a window that is too large to copy: rays far apart."""
+    """All samples on planes ka <= k < kb where the window is too large to copy: rays far apart."""
     nm, nb, nc = turn(m, nx, ny, nz)
     sm, sb, sc = turn(m, 1, nx, nx * ny)
     for q in range(n):
@@ -192,7 +192,7 @@ def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
 
 @device
 def sums_directly(sums, v, table, m, nx, ny, nz, ka, kb, kc, n, whole, part):
-    """The same for a window that is too large to copy."""
+    """The five sums there."""
     nm, nb, nc = turn(m, nx, ny, nz)
     sm, sb, sc = turn(m, 1, nx, nx * ny)
     for q in range(n):

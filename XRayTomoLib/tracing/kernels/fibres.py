@@ -22,7 +22,7 @@ PLACE, FIRST, STOP = 5, 7, 8                              # rows of whole
 NUMBER_BYTES = real(0).nbytes
 NUMBER = ir.FloatType() if NUMBER_BYTES == 4 else ir.DoubleType()
 WORD, LONG = ir.IntType(32), ir.IntType(64)
-OCTET, WORDS, QUAD = ir.VectorType(NUMBER, EIGHT), ir.VectorType(WORD, EIGHT), ir.VectorType(NUMBER, 4)
+OCTET, QUAD = ir.VectorType(NUMBER, EIGHT), ir.VectorType(NUMBER, 4)
 FAST = ("fast",)
 
 
