@@ -270,6 +270,7 @@ set(XRAYTOMO_SCRIPTS
   "XRayTomoLib/tracing/kernels/maximum.py"
   "XRayTomoLib/tracing/kernels/mesh.py"
   "XRayTomoLib/tracing/kernels/separable.py"
+  "XRayTomoLib/tracing/kernels/shear.py"
   "XRayTomoLib/tracing/kernels/siddon.py"
   "XRayTomoLib/tracing/kernels/trilinear.py"
   "XRayTomoLib/tracing/kernels/windows.py"

@@ -84,9 +84,10 @@ def number_type(volume, table):
 
 def scratch(channels, dtype):
     """Working memory of a thread: rays, values, whole and fractional numbers of a tile, a window of the volume (zeros: what is read
-    beyond it counts by nothing)."""
+    beyond it counts by nothing), how its fibres lean and where its planes lie in the volume."""
     n = TILE * TILE
-    return np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((9, n), np.int32), np.empty((9, n), dtype), np.zeros(WINDOW, dtype)
+    return (np.empty((n, 6)), np.empty((channels, n), dtype), np.empty((11, n), np.int32), np.empty((9, n), dtype), np.zeros(WINDOW, dtype),
+            np.zeros((2, 21), dtype), np.zeros((2, 16), np.int64))
 
 
 def jacobian_scratch(dtype):

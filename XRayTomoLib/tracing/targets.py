@@ -182,7 +182,7 @@ def cpu_kernels(real, coded, method):
         inner = {"no_cpython_wrapper": True}        # called by kernels alone, not from Python
         given = {"device": cpu_decorator(**inner), "vector": cpu_decorator(pipeline_class=no_overlap(), **inner), **lane_given(),
                  "real": getattr(np, real), "coded": coded}
-        rays = load_files(folder, (*PER_RAY, "fibres", "windows", "cpu_tiles", "cpu_adjoint"), given)
+        rays = load_files(folder, (*PER_RAY, "fibres", "shear", "windows", "cpu_tiles", "cpu_adjoint"), given)
         chosen = {"tile": rays[f"{method}_tile"], "tile_grad": rays[f"{method}_tile_grad"], "tile_adjoint": rays.get(f"{method}_tile_adjoint")}
         _loaded[key] = load_files(folder, ("cpu_drivers",), {**rays, **chosen, "device": cpu_decorator()})
     return _loaded[key]

@@ -52,26 +52,31 @@ def adjoint_start(o, nx, ny, nz, z0, metric, rays, n, weights, whole, part):
 
 
 @device
-def spread_window(o, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, window, columns, rows):
-    """All samples on planes ka <= k < kb, through a window."""
-    width = b1 - b0 + 1
-    pitch = width * RUN
-    size = window_size(width, c1 - c0 + 1)
-    if size > len(window):
-        nm, nb, nc = turn(m, nx, ny, nz)
-        sm, sb, sc = turn(m, 1, nx, nx * ny)
-        for q in range(n):
-            for k in range(max(ka, whole[3, q]), min(kb, whole[4, q])):
-                joseph_spread(o, k, part[4, q], nb, nc, sm, sb, sc, part[0, q], part[1, q], part[2, q], part[3, q])
-        return
-    window[:size] = real(0)
-    place_octets(n, whole, part, ka, kb, real(b0), real(c0), width)
-    spread_fibres(columns, rows, pitch, window, whole, part, i32(n))
-    add_window(o, window, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
+def spread_directly(o, m, nx, ny, nz, ka, kb, n, whole, part):
+    """All samples on planes ka <= k < kb where the window does not fit."""
+    nm, nb, nc = turn(m, nx, ny, nz)
+    sm, sb, sc = turn(m, 1, nx, nx * ny)
+    for q in range(n):
+        for k in range(max(ka, whole[3, q]), min(kb, whole[4, q])):
+            joseph_spread(o, k, part[4, q], nb, nc, sm, sb, sc, part[0, q], part[1, q], part[2, q], part[3, q])
 
 
 @device
-def joseph_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, whole, part, window):
+def spread_window(o, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, window, shear, offsets, columns, rows):
+    """The same through a window."""
+    width = window_width(m, b0, b1)
+    size = window_size(width, c1 - c0 + 1, columns, rows)
+    if size > len(window):
+        spread_directly(o, m, nx, ny, nz, ka, kb, n, whole, part)
+        return
+    window[:size] = real(0)
+    place_octets(n, whole, part, ka, kb, b0, c0, width, shear)
+    spread_samples(window, whole, part, shear, columns, rows, width * RUN, i32(n))
+    add_window(o, window, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, offsets)
+
+
+@device
+def joseph_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, whole, part, window, shear, offsets):
     """The transpose of joseph_tile: padding by zeros splits exactly over slabs."""
     if tile_misses(rays, n, z0, z1):
         return
@@ -79,24 +84,24 @@ def joseph_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, w
     adjoint_start(o, nx, ny, layers, z0, metric, rays, n, weights, whole, part)
     for m in range(3):
         ka, hi = tile_planes(m, n, whole)
-        columns, rows = tile_fibres(m, n, whole, part)
+        columns, rows = tile_shear(m, n, whole, part, shear)
         while ka < hi:
             kb = window_stop(ka, hi, i32(0))
-            b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
+            b0, b1, c0, c1 = window_extent(n, whole, part, ka, kb, shear)
             if b1 >= b0:
-                spread_window(o, m, nx, ny, layers, ka, kb, b0, b1, c0, c1, n, whole, part, window, columns, rows)
+                spread_window(o, m, nx, ny, layers, ka, kb, b0, b1, c0, c1, n, whole, part, window, shear, offsets, columns, rows)
             ka = kb
 
 
 @device
-def siddon_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, whole, part, window):
+def siddon_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, whole, part, window, shear, offsets):
     for q in range(n):
         if weights[q] != real(0):
             siddon_adjoint(o, weights[q], nx, ny, nz, z0, z1, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3], rays[q, 4], rays[q, 5])
 
 
 @device
-def trilinear_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, whole, part, window):
+def trilinear_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, whole, part, window, shear, offsets):
     for q in range(n):
         if weights[q] != real(0):
             trilinear_adjoint(o, weights[q], nx, ny, nz, z0, z1, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3], rays[q, 4], rays[q, 5])

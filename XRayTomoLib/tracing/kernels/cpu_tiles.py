@@ -77,64 +77,27 @@ def tile_planes(m, n, whole):
     return lo, hi
 
 
-@vector
-def tile_extent(n, whole, part, ka, kb):
-    """Least and largest b and c of the rays' samples on planes ka <= k < kb."""
-    first_all = whole[3]
-    stop_all = whole[4]
-    b0 = real(1e9)
-    b1 = real(-1e9)
-    c0 = real(1e9)
-    c1 = real(-1e9)
-    for q in range(i32(n)):
-        first = max(ka, first_all[q])
-        last = i32(min(kb, stop_all[q]) - i32(1))
-        none = real(0) if last >= first else real(4e9)
-        ba = part[0, q] + real(first) * part[2, q]
-        be = part[0, q] + real(last) * part[2, q]
-        ca = part[1, q] + real(first) * part[3, q]
-        ce = part[1, q] + real(last) * part[3, q]
-        b0 = least(b0, least(ba, be) + none)
-        b1 = most(b1, most(ba, be) - none)
-        c0 = least(c0, least(ca, ce) + none)
-        c1 = most(c1, most(ca, ce) - none)
-    return b0, b1, c0, c1
-
-
 @device
-def tile_window(n, whole, part, ka, kb):
-    """Voxels b0..b1, c0..c1 that the samples of the rays on planes ka <= k < kb lie between (b1 < b0: no samples)."""
-    b0, b1, c0, c1 = tile_extent(n, whole, part, ka, kb)
-    if b1 < b0:
-        return i32(0), i32(-1), i32(0), i32(-1)
-    return i32(floor(b0)), i32(floor(b1)) + i32(1), i32(floor(c0)), i32(floor(c1)) + i32(1)
-
-
-@device
-def window_is_air(occupancy, m, ox, oy, oz, ka, kb, n, whole, part):
-    """Whether all blocks that the rays touch on planes ka <= k < kb hold air alone."""
-    b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
-    if b1 < b0:
-        return True
-    om, ob, oc = turn(m, ox, oy, oz)
-    tm, tb, tc = turn(m, 1, ox, ox * oy)
-    for a in range(ka >> BLOCK, ((kb - 1) >> BLOCK) + 1):
-        for c in range(max(c0, 0) >> BLOCK, min(c1 >> BLOCK, oc - 1) + 1):
-            for b in range(max(b0, 0) >> BLOCK, min(b1 >> BLOCK, ob - 1) + 1):
+def octet_is_air(occupancy, m, nx, ny, nz, ka, first, stop, b0, b1, c0, c1, shear):
+    """Whether all blocks that planes first <= k < stop of a window from ka on lie in, one octet of it, hold air alone."""
+    om, ob, oc = turn(m, (nx >> BLOCK) + 1, (ny >> BLOCK) + 1, (nz >> BLOCK) + 1)
+    tm, tb, tc = turn(m, 1, (nx >> BLOCK) + 1, ((nx >> BLOCK) + 1) * ((ny >> BLOCK) + 1))
+    b_low, b_high = extreme_shifts(shear[0], first - ka, stop - ka)
+    c_low, c_high = extreme_shifts(shear[1], first - ka, stop - ka)
+    for a in range(first >> BLOCK, ((stop - 1) >> BLOCK) + 1):
+        for c in range(max(c0 + c_low, 0) >> BLOCK, min((c1 + c_high) >> BLOCK, oc - 1) + 1):
+            for b in range(max(b0 + b_low, 0) >> BLOCK, min((b1 + b_high) >> BLOCK, ob - 1) + 1):
                 if occupancy[a * tm + b * tb + c * tc] != 0:
                     return False
     return True
 
 
 @device
-def without_air(occupancy, m, nx, ny, nz, ka, kb, n, whole, part):
-    """The planes ka <= k < kb less those octets at either end on which the rays meet air alone."""
-    ox = (nx >> BLOCK) + 1
-    oy = (ny >> BLOCK) + 1
-    oz = (nz >> BLOCK) + 1
+def without_air(occupancy, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear):
+    """The planes ka <= k < kb of a window less those octets at either end on which the rays meet air alone."""
     middle = i32(min(ka + EIGHT, kb))
-    first = middle if window_is_air(occupancy, m, ox, oy, oz, ka, middle, n, whole, part) else ka
-    if middle < kb and window_is_air(occupancy, m, ox, oy, oz, middle, kb, n, whole, part):
+    first = middle if octet_is_air(occupancy, m, nx, ny, nz, ka, ka, middle, b0, b1, c0, c1, shear) else ka
+    if middle < kb and octet_is_air(occupancy, m, nx, ny, nz, ka, middle, kb, b0, b1, c0, c1, shear):
         return first, middle
     return first, kb
 
@@ -150,19 +113,18 @@ def sample_directly(acc, v, table, m, nx, ny, nz, ka, kb, n, whole, part):
 
 
 @device
-def tile_fibres(m, n, whole, part):
-    """Columns and rows of fibres that the octets of rays with major axis m can touch."""
-    columns = i32(3)
-    rows = i32(3)
-    for q in range(n):
-        if whole[0, q] == m:
-            columns = max(columns, fibres_passed(part[2, q]))
-            rows = max(rows, fibres_passed(part[3, q]))
-    return columns, rows
+def fill_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, shear, offsets, columns, rows):
+    """Copies the window and places the rays in it; returns whether it fits."""
+    width = window_width(m, b0, b1)
+    if window_size(width, c1 - c0 + 1, columns, rows) > len(window):
+        return False
+    copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, offsets)
+    place_octets(n, whole, part, ka, kb, b0, c0, width, shear)
+    return True
 
 
 @device
-def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window):
+def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window, shear, offsets):
     """Joseph's method over all rays of the tile, some planes at a time, from a copied window of the volume."""
     for channel in range(v.shape[0]):
         vc = v[channel]
@@ -170,21 +132,23 @@ def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
         joseph_start(vc, table, nx, ny, nz, metric, rays, n, acc, whole, part)
         for m in range(3):
             ka, hi = tile_planes(m, n, whole)
-            columns, rows = tile_fibres(m, n, whole, part)
+            columns, rows = tile_shear(m, n, whole, part, shear)
             shift = window_shift(vc, m)
             while ka < hi:
                 stop = window_stop(ka, hi, shift)
-                kb = stop
-                if len(occupancy) > 0:
-                    ka, kb = without_air(occupancy, m, nx, ny, nz, ka, stop, n, whole, part)
-                b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
-                if b1 >= b0:
-                    width = copy_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
-                    if width == 0:
-                        sample_directly(acc, vc, table, m, nx, ny, nz, ka, kb, n, whole, part)
+                b0, b1, c0, c1 = window_extent(n, whole, part, ka, stop, shear)
+                first, kb = ka, stop
+                if b1 >= b0 and len(occupancy) > 0:
+                    first, kb = without_air(occupancy, m, nx, ny, nz, ka, stop, b0, b1, c0, c1, shear)
+                if b1 >= b0 and first < kb:
+                    if first > ka:                          # the second octet alone
+                        lean_b = i32(shear[0, EIGHT] - shear[0, 0])
+                        lean_c = i32(shear[1, EIGHT] - shear[1, 0])
+                        b0, b1, c0, c1 = b0 + lean_b, b1 + lean_b, c0 + lean_c, c1 + lean_c
+                    if fill_window(window, vc, table, m, nx, ny, nz, first, kb, b0, b1, c0, c1, n, whole, part, shear, offsets, columns, rows):
+                        sum_samples(window, whole, part, shear, columns, rows, window_width(m, b0, b1) * RUN, i32(n), acc)
                     else:
-                        place_octets(n, whole, part, ka, kb, real(b0), real(c0), width)
-                        sum_fibres(columns, rows, width * RUN, window, whole, part, i32(n), acc)
+                        sample_directly(acc, vc, table, m, nx, ny, nz, first, kb, n, whole, part)
                 ka = stop
         for q in range(n):
             acc[q] *= part[4, q]
@@ -207,32 +171,30 @@ def sums_directly(sums, v, table, m, nx, ny, nz, ka, kb, kc, n, whole, part):
 
 
 @device
-def joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window):
+def joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window, shear, offsets):
     """The five sums of all rays of the tile."""
     for m in range(3):
         ka, hi = tile_planes(m, n, whole)
-        columns, rows = tile_fibres(m, n, whole, part)
+        columns, rows = tile_shear(m, n, whole, part, shear)
         shift = window_shift(v, m)
         kc = real(0.5) * real(turn(m, nx, ny, nz)[0])
         while ka < hi:
             kb = window_stop(ka, hi, shift)
-            b0, b1, c0, c1 = tile_window(n, whole, part, ka, kb)
+            b0, b1, c0, c1 = window_extent(n, whole, part, ka, kb, shear)
             if b1 >= b0:
-                width = copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1)
-                if width == 0:
-                    sums_directly(sums, v, table, m, nx, ny, nz, ka, kb, kc, n, whole, part)
+                if fill_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, shear, offsets, columns, rows):
+                    grade_samples(window, whole, part, shear, columns, rows, window_width(m, b0, b1) * RUN, i32(n), sums, real(ka) - kc)
                 else:
-                    place_octets(n, whole, part, ka, kb, real(b0), real(c0), width)
-                    grade_fibres(columns, rows, width * RUN, window, whole, part, i32(n), sums, real(ka) - kc)
+                    sums_directly(sums, v, table, m, nx, ny, nz, ka, kb, kc, n, whole, part)
             ka = kb
 
 
 @device
-def joseph_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, sums, out):
+def joseph_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, shear, offsets, sums, out):
     """Line integrals and their derivatives by start and end, out [n, 7], of one channel."""
     joseph_start(v, table, nx, ny, nz, metric, rays, n, values, whole, part)
     sums[:n] = real(0)
-    joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window)
+    joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window, shear, offsets)
     for q in range(n):
         dx = rays[q, 3]
         dy = rays[q, 4]
@@ -249,13 +211,13 @@ def joseph_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole,
 
 
 @device
-def siddon_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, sums, out):
+def siddon_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, shear, offsets, sums, out):
     for q in range(n):
         siddon_pixel_grad(v, table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3], rays[q, 4], rays[q, 5], out[q])
 
 
 @device
-def siddon_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window):
+def siddon_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window, shear, offsets):
     for channel in range(v.shape[0]):
         for q in range(n):
             values[channel, q] = siddon_pixel(v[channel], table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3],
@@ -263,13 +225,13 @@ def siddon_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
 
 
 @device
-def trilinear_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, sums, out):
+def trilinear_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, shear, offsets, sums, out):
     for q in range(n):
         trilinear_pixel_grad(v, table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3], rays[q, 4], rays[q, 5], out[q])
 
 
 @device
-def trilinear_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window):
+def trilinear_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window, shear, offsets):
     for channel in range(v.shape[0]):
         for q in range(n):
             values[channel, q] = trilinear_pixel(v[channel], table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3],
@@ -277,13 +239,13 @@ def trilinear_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, value
 
 
 @device
-def maximum_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, sums, out):
+def maximum_tile_grad(v, table, nx, ny, nz, metric, step, rays, n, values, whole, part, window, shear, offsets, sums, out):
     for q in range(n):
         maximum_pixel_grad(v, table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3], rays[q, 4], rays[q, 5], out[q])
 
 
 @device
-def maximum_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window):
+def maximum_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window, shear, offsets):
     for channel in range(v.shape[0]):
         for q in range(n):
             values[channel, q] = maximum_pixel(v[channel], table, nx, ny, nz, metric, step, rays[q, 0], rays[q, 1], rays[q, 2], rays[q, 3],

@@ -1,13 +1,13 @@
-"""Bilinear samples of a ray on sixteen planes, their derivatives and their transpose, without gathers.
+"""Bilinear samples of a ray on eight planes at a time, their derivatives and their transpose, without gathers.
 
-Processors are slow at gathers. A window of the volume is laid out by fibres: the RUN voxels of one (b, c) on successive planes lie side by
-side. Over EIGHT planes a ray of small slope passes few fibres, and each takes part in the eight samples by max(0, 1 - |distance|) along b
-times the same along c. So fibres are read by plain loads of eight voxels; those that a plane's sample does not touch count 0 there. numba has
-no vectors, so these operations are written in LLVM's own language (for any processor).
+Processors are slow at gathers. A window of the volume is laid out by fibres: the voxels of an octet of planes side by side, one of each. Fibres
+lean as the rays of the tile do (shear.py), by whole voxels from plane to plane, so that a ray passes three or four of them along either axis,
+however steep it is. Each takes part in the eight samples by max(0, 1 - |distance|) along b times the same along c. So fibres are read by plain
+loads of eight voxels. numba has no vectors, so these operations are written in LLVM's own language (for any processor).
 
-A ray has two octets of planes in a window, and for each the place of its first fibre there (the one of lowest b and c) and its position b, c
-on the octet's first plane, in fibres from that one; `db`, `dc` are its steps from plane to plane. It passes at most `columns` fibres along b and
-`rows` along c (fibres_passed); rows are `pitch` voxels apart. Planes first <= t < stop of the window count.
+A ray has two octets of planes in a window, and for each the place of its first fibre there (the one of lowest b and c), its position b, c on
+the octet's first plane, in fibres from that one, and the lanes first <= t < stop that count; `db`, `dc` are its steps from plane to plane. It
+passes at most `columns` fibres along b and `rows` along c; rows are `pitch` voxels apart.
 `real`, `intrinsic`, `types`, `make_array`, `declare`, `device`, `vector`, `fetch` are put in by targets.py.
 """
 from llvmlite import ir
@@ -15,10 +15,9 @@ from numpy import int32 as i32
 
 EIGHT = 8
 RUN = 16                    # planes of a window: two octets
-MOST_FIBRES = 9             # that eight samples pass along one axis: slopes are at most 1
-LINE = 64                   # bytes of a line of the cache
-SLOPE_B, SLOPE_C, WEIGHT, AT_B, AT_C = 2, 3, 4, 5, 7      # rows of part; the last two and PLACE: of the first octet, the next row the second's
-PLACE, FIRST, STOP = 5, 7, 8                              # rows of whole
+MOST_FIBRES = 10            # that eight samples pass along one axis: slopes differ by 1 at most from that of the fibres
+SLOPE_B, SLOPE_C, WEIGHT, AT_B, AT_C = 2, 3, 4, 5, 7      # rows of part; of the last two and of whole: the first octet's, the next row the second's
+PLACE, FIRST, STOP = 5, 7, 9                              # rows of whole
 NUMBER_BYTES = real(0).nbytes
 NUMBER = ir.FloatType() if NUMBER_BYTES == 4 else ir.DoubleType()
 WORD, LONG = ir.IntType(32), ir.IntType(64)
@@ -45,12 +44,6 @@ def in_all(builder, scalar):
 
 def larger(builder, a, b):
     return builder.select(builder.fcmp_ordered(">", a, b, flags=FAST), a, b)
-
-
-def within_fibres(builder, position):
-    """The position, where rounding may have put it before the first fibre or on the last, between two of them."""
-    last = in_octet(MOST_FIBRES - 1 - 1e-6)
-    return larger(builder, builder.select(builder.fcmp_ordered("<", position, last, flags=FAST), position, last), ZERO)
 
 
 def extreme(name):
@@ -164,80 +157,145 @@ def rolled(module):
 
 
 class Octet:
-    """Eight samples of one ray in a builder: positions b and c [8 lanes] from the fibre at `pointer`."""
+    """Eight samples of one ray in a builder: positions b and c [8 lanes] from the fibre at `pointer`, which leans by `shifts` (b, c)."""
 
-    def __init__(self, builder, columns, pointer, b, c, db, dc, rows, pitch):
-        self.builder, self.columns, self.pointer, self.rows, self.pitch = builder, columns, pointer, rows, pitch
-        self.b, self.c = (add_product(builder, in_all(builder, at), LANES, in_all(builder, step)) for at, step in ((b, db), (c, dc)))
+    def __init__(self, builder, pointer, starts, steps, shifts, pitch):
+        self.builder, self.pointer, self.pitch = builder, pointer, pitch
+        self.b, self.c = (builder.fsub(add_product(builder, in_all(builder, start), LANES, in_all(builder, step)), shift, flags=FAST)
+                          for start, step, shift in zip(starts, steps, shifts))
 
-    def by_columns(self):
-        """Weight of each fibre along b."""
-        return [hat(self.builder, self.builder.fsub(self.b, in_octet(j), flags=FAST)) for j in range(self.columns)]
+    def fibre(self, column, row):
+        """Pointer to a fibre."""
+        return self.builder.gep(self.pointer, [self.builder.add(self.builder.mul(row, self.pitch), LONG(RUN * column))])
 
-    def fibres(self, pointer):
-        """Pointers to a row's fibres."""
-        return [self.builder.gep(pointer, [LONG(RUN * j)]) for j in range(self.columns)]
 
-    def over_rows(self, values, body):
-        """values = body(pointers to the fibres, distances along c, values) over the rows."""
-        def row(_, state):
-            pointer, c, *rest = state
-            new = body(self.fibres(pointer), c, rest)
-            return [self.builder.gep(pointer, [self.pitch]), self.builder.fsub(c, ONE, flags=FAST), *new]
-        return repeat(self.builder, self.rows, [self.pointer, self.c, *values], row)[2:]
+class FewFibres(Octet):
+    """Where at most `count` fibres are passed along either axis: all loops unrolled. What rounding puts beyond them is extrapolated."""
+
+    def __init__(self, count, *octet):
+        self.count = count
+        super().__init__(*octet)
+
+    def weights(self, position):
+        """Weight of each fibre along an axis; their sum is 1."""
+        builder, last = self.builder, self.count - 1
+        first_weight = larger(builder, builder.fsub(ONE, position, flags=FAST), ZERO)
+        last_weight = larger(builder, builder.fsub(position, in_octet(last - 1), flags=FAST), ZERO)
+        if self.count == 3:
+            middle = [builder.fsub(builder.fsub(ONE, first_weight, flags=FAST), last_weight, flags=FAST)]
+        else:
+            middle = [hat(builder, builder.fsub(position, in_octet(j), flags=FAST)) for j in range(1, last)]
+        return [first_weight, *middle, last_weight]
+
+    def each(self):
+        """(row, [pointers to its fibres])."""
+        for r in range(self.count):
+            yield r, [self.fibre(j, LONG(r)) for j in range(self.count)]
 
     def sums(self):
         """The samples."""
-        by_b = self.by_columns()
-
-        def row(fibres, c, values):
+        by_b, by_c, total = self.weights(self.b), self.weights(self.c), None
+        for r, fibres in self.each():
             inner = None
             for fibre, weight in zip(fibres, by_b):
                 inner = add_product(self.builder, inner, load(self.builder, fibre), weight)
-            return [add_product(self.builder, values[0], inner, hat(self.builder, c))]
-        return self.over_rows([ZERO], row)
+            total = add_product(self.builder, total, inner, by_c[r])
+        return total
+
+    def interval(self, position):
+        """Where the position has passed the fibres 1..count - 2, and how far it is beyond the last one passed."""
+        builder, passed, start = self.builder, [], ZERO
+        for j in range(1, self.count - 1):
+            passed.append(builder.fcmp_ordered(">=", position, in_octet(j), flags=FAST))
+            start = builder.select(passed[-1], in_octet(j), start)
+        return passed, builder.fsub(position, start, flags=FAST)
+
+    def between(self, values, interval):
+        """What lies between the two of `values` at the position, and the step from one to the other."""
+        (passed, part), (low, high, *_) = interval, values
+        for j, beyond in enumerate(passed):
+            low, high = (self.builder.select(beyond, new, old) for new, old in ((values[j + 1], low), (values[j + 2], high)))
+        step = self.builder.fsub(high, low, flags=FAST)
+        return add_product(self.builder, low, part, step), step
 
     def slopes(self):
-        """The samples, their derivatives by b and by c: from the voxels below and above each along b, then from those of rows along c."""
-        builder = self.builder
-        b, c = within_fibres(builder, self.b), within_fibres(builder, self.c)
-        whole_b, self.c = rounded_down(builder, b), rounded_down(builder, c)
-        part_b, part_c = builder.fsub(b, whole_b, flags=FAST), builder.fsub(c, self.c, flags=FAST)
-        here = [one_where(builder, whole_b, j) for j in range(self.columns - 1)]
+        """The samples, their derivatives by b and by c."""
+        along_b, along_c = self.interval(self.b), self.interval(self.c)
+        rows = [self.between([load(self.builder, fibre) for fibre in fibres], along_b) for _, fibres in self.each()]
+        value, by_c = self.between([value for value, _ in rows], along_c)
+        return value, self.between([step for _, step in rows], along_c)[0], by_c
 
-        def row(fibres, whole_c, values):
-            *sums, low_row = values
-            low = high = None
-            for j, fibre in enumerate(fibres):
-                voxels = load(builder, fibre)
-                low = add_product(builder, low, voxels, here[j]) if j < len(here) else low
-                high = add_product(builder, high, voxels, here[j - 1]) if j else high
-            value, by_b = between(builder, low, high, part_b)
-            this_row = one_where(builder, whole_c, 0)
-            new = [add_product(builder, total, x, y) for total, x, y in zip(sums, (value, value, by_b, by_b), (this_row, low_row) * 2)]
-            return [*new, this_row]
-        low, high, low_b, high_b, _ = self.over_rows([ZERO] * 5, row)
+    def spread(self, weights):
+        """Adds the weights of the samples to the voxels round them."""
+        by_b, by_c = self.weights(self.b), self.weights(self.c)
+        for r, fibres in self.each():
+            mine = self.builder.fmul(weights, by_c[r], flags=FAST)
+            for fibre, weight in zip(fibres, by_b):
+                store(self.builder, add_product(self.builder, load(self.builder, fibre), weight, mine), fibre)
+
+
+class ManyFibres(Octet):
+    """Where `columns` and `rows` (words) of fibres are passed, as by rays that fan out: in loops."""
+
+    def __init__(self, columns, rows, *octet):
+        self.columns, self.rows = columns, rows
+        super().__init__(*octet)
+
+    def over(self, count, position, values, body):
+        """values = body(index, position less the index, values) over the fibres of an axis."""
+        def step(index, state):
+            position, *rest = state
+            return [self.builder.fsub(position, ONE, flags=FAST), *body(self.builder.zext(index, LONG), position, rest)]
+        return repeat(self.builder, count, [position, *values], step)[1:]
+
+    def over_all(self, b, c, values, body):
+        """values = body(pointer to the fibre, b, c, values), with b and c less the fibre's place, over all fibres."""
+        def row(r, c, values):
+            start = self.builder.gep(self.pointer, [self.builder.mul(r, self.pitch)])
+
+            def column(j, b, values):
+                return body(self.builder.gep(start, [self.builder.mul(j, LONG(RUN))]), b, c, values)
+            return self.over(self.columns, b, values, column)
+        return self.over(self.rows, c, values, row)
+
+    def sums(self):
+        def add(fibre, b, c, values):
+            weight = self.builder.fmul(hat(self.builder, b), hat(self.builder, c), flags=FAST)
+            return [add_product(self.builder, values[0], load(self.builder, fibre), weight)]
+        return self.over_all(self.b, self.c, [ZERO], add)[0]
+
+    def slopes(self):
+        builder = self.builder
+        wholes = [rounded_down(builder, larger(builder, position, ZERO)) for position in (self.b, self.c)]
+        part_b, part_c = (builder.fsub(position, whole, flags=FAST) for position, whole in zip((self.b, self.c), wholes))
+
+        def add(fibre, b, c, corners):
+            voxels = load(builder, fibre)
+            on_b, on_c = ([one_where(builder, whole, j) for j in (0, -1)] for whole in (b, c))
+            return [add_product(builder, corner, builder.fmul(voxels, x, flags=FAST), y)
+                    for corner, (y, x) in zip(corners, ((y, x) for y in on_c for x in on_b))]
+        corners = self.over_all(*wholes, [ZERO] * 4, add)
+        (low, low_b), (high, high_b) = (between(builder, *corners[i:i + 2], part_b) for i in (0, 2))
         value, by_c = between(builder, low, high, part_c)
         return value, between(builder, low_b, high_b, part_c)[0], by_c
 
     def spread(self, weights):
-        """Adds the weights of the samples to the voxels round them."""
-        by_b = self.by_columns()
-
-        def row(fibres, c, values):
-            mine = self.builder.fmul(weights, hat(self.builder, c), flags=FAST)
-            for fibre, weight in zip(fibres, by_b):
-                store(self.builder, add_product(self.builder, load(self.builder, fibre), weight, mine), fibre)
+        def add(fibre, b, c, values):
+            weight = self.builder.fmul(hat(self.builder, b), hat(self.builder, c), flags=FAST)
+            store(self.builder, add_product(self.builder, load(self.builder, fibre), weight, weights), fibre)
             return values
-        self.over_rows([], row)
+        self.over_all(self.b, self.c, [], add)
 
 
 class Rays:
-    """The rays of a tile in a builder: the arrays whole and part of place_octets, in a window with rows `pitch` apart."""
+    """The rays of a tile in a builder: the arrays whole and part of place_octets, in a window whose fibres lean as `shear` says, with at most
+    so many columns and rows of fibres a ray, rows `pitch` apart."""
 
-    def __init__(self, context, builder, signature, args, columns):
-        self.builder, self.columns, (self.rows, self.pitch, self.count) = builder, columns, args[3:6]
-        self.window, self.whole, self.part = (make_array(signature.args[i])(context, builder, args[i]) for i in range(3))
+    def __init__(self, context, builder, signature, args):
+        self.builder, (self.columns, self.rows, self.pitch, self.count) = builder, args[4:8]
+        self.window, self.whole, self.part, shear = (make_array(signature.args[i])(context, builder, args[i]) for i in range(4))
+        length = builder.extract_value(shear.shape, 1)
+        self.shifts = [load(builder, builder.gep(shear.data, [at])) for at in (LONG(0), length)]
 
     def number(self, array, row, q):
         """array[row, q]."""
@@ -245,37 +303,46 @@ class Rays:
         return self.builder.load(self.builder.gep(array.data, [at]), typ=WORD if array is self.whole else NUMBER)
 
     def each(self, compute, values, finish=None):
-        """For every ray with samples here: the sums over its octets of compute(q, half, octet, lanes that count), as many as `values`, go
-        to finish(q, sums)."""
+        """For every ray: the sums over its octets of compute(q, half, octet, lanes that count), as many as `values`, go to finish(q, sums)."""
         builder = self.builder
 
-        def ray(q, _):
-            first, stop = (self.number(self.whole, row, q) for row in (FIRST, STOP))
-            with builder.if_then(builder.icmp_signed("<", first, stop)):
+        def loop(make_octet):
+            def ray(q, _):
                 sums = [ZERO] * values
                 for half in range(RUN // EIGHT):
-                    sums = self.with_octet(q, half, first, stop, sums, compute)
+                    sums = self.with_octet(make_octet, q, half, sums, compute)
                 if finish:
                     finish(q, sums)
-            return []
-        repeat(builder, self.count, [], ray)
+                return []
+            repeat(builder, self.count, [], ray)
 
-    def with_octet(self, q, half, first, stop, sums, compute):
-        """The sums, with those of one octet if planes first..stop have some of it."""
-        builder, planes = self.builder, range(half * EIGHT, (half + 1) * EIGHT)
+        def at_most(count):
+            return builder.and_(*(builder.icmp_signed("<=", n, WORD(count)) for n in (self.columns, self.rows)))
+        with builder.if_else(at_most(3)) as (three, more):
+            with three:
+                loop(lambda *octet: FewFibres(3, *octet))
+            with more, builder.if_else(at_most(4)) as (four, many):
+                with four:
+                    loop(lambda *octet: FewFibres(4, *octet))
+                with many:
+                    loop(lambda *octet: ManyFibres(self.columns, self.rows, *octet))
+
+    def with_octet(self, make_octet, q, half, sums, compute):
+        """The sums, with those of one octet if some of its lanes count."""
+        builder = self.builder
+        first, stop = (self.number(self.whole, row + half, q) for row in (FIRST, STOP))
 
         def more():
-            lanes = words(*planes)
+            lanes = words(*range(EIGHT))
             counts = builder.and_(builder.icmp_signed(">=", lanes, in_all(builder, first)), builder.icmp_signed("<", lanes, in_all(builder, stop)))
-            new = compute(q, half, self.octet(q, half), counts)
+            new = compute(q, half, self.octet(make_octet, q, half), counts)
             return [builder.fadd(old, value, flags=FAST) for old, value in zip(sums, new)]
-        some = builder.and_(builder.icmp_signed("<", first, WORD(planes.stop)), builder.icmp_signed(">", stop, WORD(planes.start)))
-        return where(builder, some, more, sums)
+        return where(builder, builder.icmp_signed("<", first, stop), more, sums)
 
-    def octet(self, q, half):
+    def octet(self, make_octet, q, half):
         pointer = self.builder.gep(self.window.data, [self.builder.sext(self.number(self.whole, PLACE + half, q), LONG)])
-        b, c, db, dc = (self.number(self.part, row, q) for row in (AT_B + half, AT_C + half, SLOPE_B, SLOPE_C))
-        return Octet(self.builder, self.columns, pointer, b, c, db, dc, self.rows, self.pitch)
+        starts, steps = ([self.number(self.part, row, q) for row in rows] for rows in ((AT_B + half, AT_C + half), (SLOPE_B, SLOPE_C)))
+        return make_octet(self.builder, pointer, starts, steps, self.shifts, self.pitch)
 
 
 def add_to(builder, pointer, value):
@@ -285,155 +352,56 @@ def add_to(builder, pointer, value):
     builder.store(new, pointer) if value.type == NUMBER else store(builder, new, pointer)
 
 
-def shared_types(window, whole, part):
-    return window, whole, part, types.int32, types.int64, types.int32
+def shared_types(window, whole, part, shear):
+    return window, whole, part, shear, types.int32, types.int32, types.int64, types.int32
 
 
-def summing(columns):
-    @intrinsic
-    def sum_samples(typing_context, window, whole, part, rows, pitch, n, values):
-        """Adds to values[q] the samples of each ray q < n."""
-        def generate(context, builder, signature, args):
-            out = make_array(values)(context, builder, args[6])
+@intrinsic
+def sum_samples(typing_context, window, whole, part, shear, columns, rows, pitch, n, values):
+    """Adds to values[q] the samples of each ray q < n."""
+    def generate(context, builder, signature, args):
+        out = make_array(values)(context, builder, args[8])
 
-            def samples(q, half, octet, counts):
-                return [builder.select(counts, octet.sums()[0], ZERO)]
+        def samples(q, half, octet, counts):
+            return [builder.select(counts, octet.sums(), ZERO)]
 
-            def add(q, sums):
-                add_to(builder, builder.gep(out.data, [builder.zext(q, LONG)]), total(builder, sums[0]))
-            Rays(context, builder, signature, args, columns).each(samples, 1, add)
-            return context.get_dummy_value()
-        return types.void(*shared_types(window, whole, part), values), generate
-    return sum_samples
+        def add(q, sums):
+            add_to(builder, builder.gep(out.data, [builder.zext(q, LONG)]), total(builder, sums[0]))
+        Rays(context, builder, signature, args).each(samples, 1, add)
+        return context.get_dummy_value()
+    return types.void(*shared_types(window, whole, part, shear), values), generate
 
 
-def grading(columns):
-    @intrinsic
-    def grade_samples(typing_context, window, whole, part, rows, pitch, n, sums, plane):
-        """Adds to sums[q, 0..4] the sums of f, df/db, k df/db, df/dc, k df/dc; k is `plane` on the window's first plane."""
-        def generate(context, builder, signature, args):
-            out = make_array(sums)(context, builder, args[6])
-            first_plane = in_all(builder, args[7])
+@intrinsic
+def grade_samples(typing_context, window, whole, part, shear, columns, rows, pitch, n, sums, plane):
+    """Adds to sums[q, 0..4] the sums of f, df/db, k df/db, df/dc, k df/dc; k is `plane` on the window's first plane."""
+    def generate(context, builder, signature, args):
+        out = make_array(sums)(context, builder, args[8])
+        first_plane = in_all(builder, args[9])
 
-            def slopes(q, half, octet, counts):
-                f, by_b, by_c = (builder.select(counts, value, ZERO) for value in octet.slopes())
-                k = builder.fadd(first_plane, builder.fadd(LANES, in_octet(half * EIGHT), flags=FAST), flags=FAST)
-                return [f, by_b, builder.fmul(k, by_b, flags=FAST), by_c, builder.fmul(k, by_c, flags=FAST)]
+        def slopes(q, half, octet, counts):
+            f, by_b, by_c = (builder.select(counts, value, ZERO) for value in octet.slopes())
+            k = builder.fadd(first_plane, builder.fadd(LANES, in_octet(half * EIGHT), flags=FAST), flags=FAST)
+            return [f, by_b, builder.fmul(k, by_b, flags=FAST), by_c, builder.fmul(k, by_c, flags=FAST)]
 
-            def add(q, sums):
-                pointer = builder.gep(out.data, [builder.mul(builder.zext(q, LONG), LONG(5))])
-                add_to(builder, pointer, total(builder, sums[0]))
-                add_to(builder, builder.gep(pointer, [LONG(1)]), four_totals(builder, sums[1:]))
-            Rays(context, builder, signature, args, columns).each(slopes, 5, add)
-            return context.get_dummy_value()
-        return types.void(*shared_types(window, whole, part), sums, types.float32 if NUMBER_BYTES == 4 else types.float64), generate
-    return grade_samples
+        def add(q, sums):
+            pointer = builder.gep(out.data, [builder.mul(builder.zext(q, LONG), LONG(5))])
+            add_to(builder, pointer, total(builder, sums[0]))
+            add_to(builder, builder.gep(pointer, [LONG(1)]), four_totals(builder, sums[1:]))
+        Rays(context, builder, signature, args).each(slopes, 5, add)
+        return context.get_dummy_value()
+    return types.void(*shared_types(window, whole, part, shear), sums, types.float32 if NUMBER_BYTES == 4 else types.float64), generate
 
 
-def spreading(columns):
-    @intrinsic
-    def spread_samples(typing_context, window, whole, part, rows, pitch, n):
-        """Adds each ray's weight, part[4], to the voxels round its samples."""
-        def generate(context, builder, signature, args):
-            rays = Rays(context, builder, signature, args, columns)
+@intrinsic
+def spread_samples(typing_context, window, whole, part, shear, columns, rows, pitch, n):
+    """Adds each ray's weight, part[4], to the voxels round its samples."""
+    def generate(context, builder, signature, args):
+        rays = Rays(context, builder, signature, args)
 
-            def spread(q, half, octet, counts):
-                octet.spread(builder.select(counts, in_all(builder, rays.number(rays.part, WEIGHT, q)), ZERO))
-                return []
-            rays.each(spread, 0)
-            return context.get_dummy_value()
-        return types.void(*shared_types(window, whole, part)), generate
-    return spread_samples
-
-
-sum_3, sum_4, sum_5, sum_6, sum_7, sum_9 = (summing(n) for n in (3, 4, 5, 6, 7, MOST_FIBRES))
-grade_3, grade_4, grade_5, grade_6, grade_9 = (grading(n) for n in (3, 4, 5, 6, MOST_FIBRES))
-spread_3, spread_4, spread_6, spread_9 = (spreading(n) for n in (3, 4, 6, MOST_FIBRES))
-
-
-@device
-def fibres_passed(slope):
-    """How many fibres an octet of samples can touch along an axis: seven steps, one more for where it begins, and both neighbours."""
-    return min(i32(abs(slope) * real(EIGHT - 1) + real(1e-3)) + i32(3), i32(MOST_FIBRES))
-
-
-@vector
-def place_octets(n, whole, part, ka, kb, b0, c0, width):
-    """Places and positions of the octets of all rays on planes ka <= k < kb, in a window of fibres from (b0, c0) with `width` of them a row:
-    whole[5:7] and part[5:9]; whole[7] and whole[8] become each ray's first plane and stop."""
-    first_all = whole[3]
-    stop_all = whole[4]
-    place_0 = whole[5]
-    place_1 = whole[6]
-    first_here = whole[7]
-    stop_here = whole[8]
-    for q in range(i32(n)):
-        first = i32(max(first_all[q], ka) - ka)
-        stop = i32(min(stop_all[q], kb) - ka)
-        first_here[q] = first
-        stop_here[q] = stop
-        db = part[2, q]
-        dc = part[3, q]
-        b = part[0, q] + real(ka) * db - b0
-        c = part[1, q] + real(ka) * dc - c0
-        lo = real(first)
-        hi = real(i32(min(stop, i32(EIGHT)) - i32(1)))
-        some = lo <= hi
-        ib = i32(min(b + lo * db, b + hi * db)) if some else i32(0)
-        ic = i32(min(c + lo * dc, c + hi * dc)) if some else i32(0)
-        place_0[q] = i32(i32(ic * width + ib) * i32(RUN))
-        part[5, q] = b - real(ib)
-        part[7, q] = c - real(ic)
-        lo = real(max(first, i32(EIGHT)))
-        hi = real(i32(stop - i32(1)))
-        some = lo <= hi
-        ib = i32(min(b + lo * db, b + hi * db)) if some else i32(0)
-        ic = i32(min(c + lo * dc, c + hi * dc)) if some else i32(0)
-        place_1[q] = i32(i32(ic * width + ib) * i32(RUN) + i32(EIGHT))
-        part[6, q] = b + real(EIGHT) * db - real(ib)
-        part[8, q] = c + real(EIGHT) * dc - real(ic)
-
-
-@device
-def sum_fibres(columns, rows, pitch, window, whole, part, n, values):
-    """sum_samples for rays that pass at most so many columns."""
-    if columns <= 3:
-        sum_3(window, whole, part, rows, pitch, n, values)
-    elif columns == 4:
-        sum_4(window, whole, part, rows, pitch, n, values)
-    elif columns == 5:
-        sum_5(window, whole, part, rows, pitch, n, values)
-    elif columns == 6:
-        sum_6(window, whole, part, rows, pitch, n, values)
-    elif columns == 7:
-        sum_7(window, whole, part, rows, pitch, n, values)
-    else:
-        sum_9(window, whole, part, rows, pitch, n, values)
-
-
-@device
-def grade_fibres(columns, rows, pitch, window, whole, part, n, sums, plane):
-    """grade_samples for rays that pass at most so many columns."""
-    if columns <= 3:
-        grade_3(window, whole, part, rows, pitch, n, sums, plane)
-    elif columns == 4:
-        grade_4(window, whole, part, rows, pitch, n, sums, plane)
-    elif columns == 5:
-        grade_5(window, whole, part, rows, pitch, n, sums, plane)
-    elif columns == 6:
-        grade_6(window, whole, part, rows, pitch, n, sums, plane)
-    else:
-        grade_9(window, whole, part, rows, pitch, n, sums, plane)
-
-
-@device
-def spread_fibres(columns, rows, pitch, window, whole, part, n):
-    """spread_samples for rays that pass at most so many columns."""
-    if columns <= 3:
-        spread_3(window, whole, part, rows, pitch, n)
-    elif columns == 4:
-        spread_4(window, whole, part, rows, pitch, n)
-    elif columns <= 6:
-        spread_6(window, whole, part, rows, pitch, n)
-    else:
-        spread_9(window, whole, part, rows, pitch, n)
+        def spread(q, half, octet, counts):
+            octet.spread(builder.select(counts, in_all(builder, rays.number(rays.part, WEIGHT, q)), ZERO))
+            return []
+        rays.each(spread, 0)
+        return context.get_dummy_value()
+    return types.void(*shared_types(window, whole, part, shear)), generate

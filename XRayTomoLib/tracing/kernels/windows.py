@@ -1,52 +1,151 @@
 """Windows of the volume that a tile of rays works in: copied from it before sampling, added to it after spreading.
 
-A window holds the voxels b0..b1, c0..c1 of planes ka <= k < kb as fibres (fibres.py): voxel (k, b, c) lies at
-((c - c0) width + b - b0) RUN + k - ka, width = b1 - b0 + 1. What the samples need so lies side by side, with no line of the cache far away
-or crowded out by others. What lies outside the volume is zero; what is read beyond a window's rows counts by nothing.
+A window holds sixteen planes by fibres that lean (fibres.py, shear.py): voxel b, c on plane t lies at (c width + b) RUN + t. What the samples
+need so lies side by side, with no line of the cache far away or crowded out by others. What lies outside the volume is zero; what is read beyond
+a window's fibres counts by nothing.
 """
 from numpy import int32 as i32
-from numpy import uint64 as u64
+from numpy import int64 as i64
 
 LARGE = 1 << 22             # voxels
+LINE = 64                   # bytes of a line of the cache
 
 
 def turned(builder, rows):
-    """The transpose of four vectors of four."""
+    """Four octets (planes t and t + 4 of columns j = 0..3) as the octets of the four columns, and back."""
     def pick(a, b, *lanes):
         return builder.shuffle_vector(a, b, words(*lanes))
-    low = [pick(rows[i], rows[i + 1], 0, 4, 1, 5) for i in (0, 2)]
-    high = [pick(rows[i], rows[i + 1], 2, 6, 3, 7) for i in (0, 2)]
-    return [pick(*pair, *lanes) for pair in (low, high) for lanes in ((0, 1, 4, 5), (2, 3, 6, 7))]
+    low = [pick(rows[i], rows[i + 1], 0, 8, 1, 9, 4, 12, 5, 13) for i in (0, 2)]
+    high = [pick(rows[i], rows[i + 1], 2, 10, 3, 11, 6, 14, 7, 15) for i in (0, 2)]
+    return [pick(*pair, *lanes) for pair in (low, high) for lanes in ((0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15))]
 
 
-def quads(context, builder, array_type, value, place, step):
-    """Pointers to four numbers each, `step` apart, the first at value[place]."""
-    data = builder.gep(make_array(array_type)(context, builder, value).data, [place])
-    return [builder.gep(data, [builder.mul(step, LONG(i))]) for i in range(4)]
+class Row:
+    """A row of a window in a builder: `columns` fibres there from `to` on, in the volume from `first` on; plane t lies offsets[0, t] farther."""
+
+    def __init__(self, context, builder, signature, args):
+        window, to, volume, first, self.columns, offsets = args
+        self.builder = builder
+        self.window, self.volume, self.offsets = (make_array(signature.args[i])(context, builder, value) for i, value in
+                                                  ((0, window), (2, volume), (5, offsets)))
+        self.to = builder.gep(self.window.data, [to])
+        self.first = builder.gep(self.volume.data, [first])
+
+    def offset(self, t, row=0):
+        at = LONG(row * RUN + t) if isinstance(t, int) else self.builder.add(LONG(row * RUN), t)
+        return self.builder.load(self.builder.gep(self.offsets.data, [at]), typ=LONG)
+
+    def by_fours(self, half, body):
+        """body(column, pointers to four fibres' octet, pointers to the row on each of its planes)."""
+        planes = [self.builder.gep(self.first, [self.offset(half * EIGHT + t)]) for t in range(EIGHT)]
+        to = self.builder.gep(self.to, [LONG(half * EIGHT)])
+
+        def block(i, _):
+            column = self.builder.mul(self.builder.zext(i, LONG), LONG(4))
+            fibres = [self.builder.gep(to, [self.builder.mul(self.builder.add(column, LONG(j)), LONG(RUN))]) for j in range(4)]
+            body(fibres, [self.builder.gep(plane, [column]) for plane in planes])
+            return []
+        repeat(self.builder, self.builder.udiv(self.columns, WORD(4)), [], block)
+
+    def copy_turned(self, half):
+        def block(fibres, planes):
+            quads = [load(self.builder, plane, QUAD) for plane in planes]
+            octets = [self.builder.shuffle_vector(quads[i], quads[i + 4], words(*range(EIGHT))) for i in range(4)]
+            for fibre, octet in zip(fibres, turned(self.builder, octets)):
+                store(self.builder, octet, fibre)
+        self.by_fours(half, block)
+
+    def add_turned(self, half):
+        def block(fibres, planes):
+            octets = turned(self.builder, [load(self.builder, fibre) for fibre in fibres])
+            for t, plane in enumerate(planes):          # one after the other: the last planes may be one
+                quad = self.builder.shuffle_vector(octets[t % 4], octets[t % 4], words(*range(t // 4 * 4, t // 4 * 4 + 4)))
+                store(self.builder, self.builder.fadd(load(self.builder, plane, QUAD), quad, flags=FAST), plane)
+        self.by_fours(half, block)
+
+    def by_pieces(self, step, pieces, second, body):
+        """body(pointer to an octet, [pointers to eight voxels, for each piece], [its first lane]) for each column and both octets; one loop for
+        each number of pieces."""
+        builder = self.builder
+
+        def loop(count):
+            starts = [self.offset(i, row=1) for i in range(count)]
+            rows = [builder.gep(self.first, [self.offset(start)]) for start in starts]
+            lanes = [builder.trunc(start, WORD) for start in starts]
+
+            def column(j, _):
+                at = builder.zext(j, LONG)
+                along, to = builder.mul(at, step), builder.gep(self.to, [builder.mul(at, LONG(RUN))])
+                voxels = [builder.gep(row, [along]) for row in rows]
+                body(to, voxels, lanes)
+                body(builder.gep(to, [LONG(EIGHT)]), [builder.gep(pointer, [second]) for pointer in voxels], lanes)
+                return []
+            repeat(builder, self.columns, [], column)
+        blocks = [builder.append_basic_block(f"pieces {count}") for count in range(1, EIGHT + 1)]
+        after = builder.append_basic_block("after")
+        switch = builder.switch(pieces, blocks[-1])
+        for count, block in enumerate(blocks, 1):
+            if count < EIGHT:
+                switch.add_case(WORD(count), block)
+            builder.position_at_end(block)
+            loop(count)
+            builder.branch(after)
+        builder.position_at_end(after)
+
+    def from_lane(self, start):
+        return self.builder.icmp_signed(">=", words(*range(EIGHT)), in_all(self.builder, start))
+
+    def copy_pieces(self, *pieces):
+        def octet(fibre, voxels, starts):
+            value = load(self.builder, voxels[0])
+            for pointer, start in zip(voxels[1:], starts[1:]):
+                value = self.builder.select(self.from_lane(start), load(self.builder, pointer), value)
+            store(self.builder, value, fibre)
+        self.by_pieces(*pieces, octet)
+
+    def add_pieces(self, *pieces):
+        def octet(fibre, voxels, starts):
+            value = load(self.builder, fibre)
+            for i, (pointer, start) in enumerate(zip(voxels, starts)):
+                mine = self.builder.select(self.from_lane(start), value, ZERO)
+                if i + 1 < len(starts):
+                    mine = self.builder.select(self.from_lane(starts[i + 1]), ZERO, mine)
+                store(self.builder, self.builder.fadd(load(self.builder, pointer), mine, flags=FAST), pointer)
+        self.by_pieces(*pieces, octet)
 
 
-@intrinsic
-def copy_block(typing_context, window, to, v, first, step):
-    """window[to + RUN t + k] = v[first + k step + t], t, k < 4."""
-    def generate(context, builder, signature, args):
-        source = quads(context, builder, signature.args[2], args[2], args[3], args[4])
-        target = quads(context, builder, signature.args[0], args[0], args[1], LONG(RUN))
-        for pointer, line in zip(target, turned(builder, [load(builder, p, QUAD) for p in source])):
-            store(builder, line, pointer)
-        return context.get_dummy_value()
-    return types.void(window, types.int64, v, types.int64, types.int64), generate
+def row_types(window, volume, offsets):
+    return window, types.int64, volume, types.int64, types.int32, offsets
 
 
-@intrinsic
-def add_block(typing_context, o, first, step, window, place):
-    """o[first + k step + t] += window[place + RUN t + k], t, k < 4."""
-    def generate(context, builder, signature, args):
-        target = quads(context, builder, signature.args[0], args[0], args[1], args[2])
-        source = quads(context, builder, signature.args[3], args[3], args[4], LONG(RUN))
-        for pointer, line in zip(target, turned(builder, [load(builder, p, QUAD) for p in source])):
-            store(builder, builder.fadd(load(builder, pointer, QUAD), line, flags=FAST), pointer)
-        return context.get_dummy_value()
-    return types.void(o, types.int64, types.int64, window, types.int64), generate
+def turning(act):
+    @intrinsic
+    def of_row(typing_context, window, to, volume, first, columns, offsets, planes):
+        """For t < planes, j < columns (a multiple of four): window[to + RUN j + t] and volume[first + j + offsets[0, t]]."""
+        def generate(context, builder, signature, args):
+            row = Row(context, builder, signature, args[:6])
+            act(row, 0)
+            with builder.if_then(builder.icmp_signed(">", args[6], WORD(EIGHT))):
+                act(row, 1)
+            return context.get_dummy_value()
+        return types.void(*row_types(window, volume, offsets), types.int32), generate
+    return of_row
+
+
+def piecing(act):
+    @intrinsic
+    def of_row(typing_context, window, to, volume, first, columns, offsets, step, pieces, second):
+        """For t < 8: window[to + RUN j + t] and volume[first + j step + t + offsets[0, t]], for the next eight planes `second` farther there;
+        offsets are the same from t = offsets[1, i] to before offsets[1, i + 1], i < pieces."""
+        def generate(context, builder, signature, args):
+            act(Row(context, builder, signature, args[:6]), *args[6:])
+            return context.get_dummy_value()
+        return types.void(*row_types(window, volume, offsets), types.int64, types.int32, types.int64), generate
+    return of_row
+
+
+copy_turned, add_turned = turning(Row.copy_turned), turning(Row.add_turned)
+copy_pieces, add_pieces = piecing(Row.copy_pieces), piecing(Row.add_pieces)
 
 
 @intrinsic
@@ -56,6 +155,37 @@ def beyond_line(typing_context, v):
         address = builder.ptrtoint(make_array(signature.args[0])(context, builder, args[0]).data, LONG)
         return builder.trunc(builder.udiv(builder.and_(address, LONG(LINE - 1)), LONG(context.get_abi_sizeof(context.get_data_type(v.dtype)))), WORD)
     return types.int32(v), generate
+
+
+@intrinsic
+def fetch_line(typing_context, v, place):
+    """Asks for the line of the cache of v[place]; any place will do."""
+    def generate(context, builder, signature, args):
+        byte = ir.IntType(8).as_pointer()
+        pointer = builder.bitcast(builder.gep(make_array(signature.args[0])(context, builder, args[0]).data, [args[1]]), byte)
+        fetch = declare(builder.module, ir.FunctionType(ir.VoidType(), [byte, WORD, WORD, WORD]), "llvm.prefetch.p0i8")
+        builder.call(fetch, [pointer, WORD(0), WORD(2), WORD(1)])
+        return context.get_dummy_value()
+    return types.void(v, types.int64), generate
+
+
+@device
+def fetch_ahead(v, m, nx, ny, nz, n, whole, part, ka, hi, shear):
+    """Asks for the lines of the cache that windows from plane ka on need, many neighbours at once, for memory gives lines far from each other
+    one by one slowly; returns the plane up to which."""
+    if len(v) < LARGE:
+        return hi
+    kb = min(ka + (AHEAD if m == 0 else RUN), hi)
+    b0, b1, c0, c1 = extent(n, whole, part, i32(ka), i32(kb), shear[0, LEAN], shear[1, LEAN])
+    sm, sb, sc = turn(m, i64(1), i64(nx), i64(nx) * ny)
+    if b1 >= b0:
+        width = i64(b1 - b0) + 3
+        for c in range(i64(floor(c0)), i64(floor(c1)) + 2):
+            if m == 0:
+                for j in range(width):
+                    for k in range(ka, kb, LINE_NUMBERS):
+                        fetch_line(v, k * sm + (j + i64(b0 + (k - ka) * shear[0, LEAN])) * sb + (c + i64((k - ka) * shear[1, LEAN])) * sc)
+    return kb
 
 
 @device
@@ -71,111 +201,139 @@ def window_stop(ka, hi, shift):
     return i32(min((ka + shift) // RUN * RUN + RUN - shift, hi))
 
 
-@vector
-def copy_runs(window, v, table, to, pitch, first, step, rows):
-    """rows times RUN voxels; a row starts every `step` voxels and goes to every `pitch` places."""
-    for r in range(rows):
-        a = u64(to + r * pitch)
-        b = u64(first + r * step)
-        for t in range(RUN):
-            window[a + u64(t)] = real(fetch(v, table, b + u64(t)))
+@device
+def window_width(m, b0, b1):
+    """Fibres of a row: where they are copied by fours, a multiple of that."""
+    return i32(b1 - b0 + 1) if m == 0 else i32((b1 - b0 + 4) // 4 * 4)
 
 
 @device
-def copy_single(window, v, table, to, first, sm, sb, planes, columns):
-    """A row of fibres, voxel by voxel."""
-    for t in range(columns):
-        for k in range(planes):
-            window[to + t * RUN + k] = real(fetch(v, table, first + t * sb + k * sm))
+def window_size(width, height, columns, rows):
+    """Voxels of a window, with those that may be read beyond its last fibre."""
+    return ((height + rows) * width + columns) * RUN
 
 
 @device
-def copy_turned_numbers(window, v, table, to, first, step, planes, columns):
-    """A row of fibres whose voxels lie `step` apart, those of a plane side by side, at least four: by blocks, the last one over the one before."""
-    for k in range(0, planes, 4):
-        for t in range(0, columns - 3, 4):
-            copy_block(window, to + t * RUN + k, v, first + k * step + t, step)
-        if columns % 4:
-            copy_block(window, to + (columns - 4) * RUN + k, v, first + k * step + columns - 4, step)
+def set_offsets(offsets, shear, m, planes, sm, sb, sc):
+    """Fills offsets [2, 16]: how far each of the window's planes lies, for m = 0, from where it would without lean, else from the first plane,
+    the missing ones as the last; and where pieces of equal ones begin. Returns the least place of a row's first fibre, the largest, how many
+    pieces, and how far the second octet lies from the first."""
+    pieces = i32(0)
+    low = i64(0)
+    high = i64(0)
+    for t in range(RUN):
+        along = i64(t if m == 0 else min(t, planes - 1) * sm)
+        place = i64(shear[0, t]) * sb + i64(shear[1, t]) * sc + along
+        if t < EIGHT or planes > EIGHT:
+            low = min(low, place) if t > 0 else place
+            high = max(high, place) if t > 0 else place
+        offsets[0, t] = place - t if m == 0 else place
+        if t == 0 or (t < EIGHT and offsets[0, t] != offsets[0, t - 1]):
+            offsets[1, pieces] = t
+            pieces += i32(1)
+    return low, high, pieces, offsets[0, EIGHT] + EIGHT - offsets[0, 0] if planes > EIGHT else i64(0)
 
 
 @device
-def copy_turned_codes(window, v, table, to, first, step, planes, columns):
-    copy_single(window, v, table, to, first, step, 1, planes, columns)
-
-
-copy_turned = copy_turned_codes if coded else copy_turned_numbers
-
-
-@device
-def window_size(width, height):
-    """Voxels of a window, with those that octets may read beyond its last fibre."""
-    return (height + MOST_FIBRES) * width * RUN + MOST_FIBRES * RUN
+def clear_outside(window, to, width, planes, b0, nb, shear):
+    """Sets to zero what a row's fibres hold beyond the volume along b."""
+    for t in range(planes):
+        begin = b0 + i32(shear[0, t])
+        for j in range(0, min(width, -begin)):
+            window[to + j * RUN + t] = real(0)
+        for j in range(max(0, nb - begin), width):
+            window[to + j * RUN + t] = real(0)
 
 
 @device
-def copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1):
-    """Fills the window; returns its width, 0 where it is too large."""
-    nm, nb, nc = turn(m, nx, ny, nz)
-    sm, sb, sc = turn(m, 1, nx, nx * ny)
-    width = b1 - b0 + 1
-    pitch = width * RUN
-    if window_size(width, c1 - c0 + 1) > len(window):
-        return i32(0)
-    f0 = max(b0, 0)
-    e0 = max(c0, 0)
-    columns = min(b1 + 1, nb) - f0
-    rows = min(c1 + 1, nc) - e0
-    if columns < width or rows < c1 - c0 + 1:
-        window[:(c1 - c0 + 1) * pitch] = real(0)
-    if columns <= 0 or rows <= 0:
-        return i32(width)
-    planes = kb - ka
-    first = ka * sm + f0 * sb + e0 * sc
-    to = (e0 - c0) * pitch + (f0 - b0) * RUN
-    read = RUN if m == 0 else (planes + 3) // 4 * 4         # planes of a row: those beyond kb count nothing, but have to be there
-    if first + (read - 1) * sm + (columns - 1) * sb + (rows - 1) * sc >= len(v) or (m != 0 and columns < 4):
-        for r in range(rows):
-            copy_single(window, v, table, to + r * pitch, first + r * sc, sm, sb, planes, columns)
-    elif m == 0:
-        for r in range(rows):
-            copy_runs(window, v, table, to + r * pitch, RUN, first + r * sc, sb, columns)
+def copy_singly(window, to, v, table, first, width, planes, b0, nb, c, nc, step, offsets, shear, along):
+    """A row voxel by voxel, with zeros outside the volume; planes are `along` apart beside their offsets."""
+    for t in range(planes):
+        begin = b0 + i32(shear[0, t])
+        k = c + i32(shear[1, t])
+        at = first + offsets[0, t] + t * along
+        for j in range(width):
+            inside = k >= 0 and k < nc and begin + j >= 0 and begin + j < nb
+            window[to + j * RUN + t] = real(fetch(v, table, at + j * step)) if inside else real(0)
+
+
+@device
+def copy_row_numbers(window, to, v, first, width, m, step, planes, offsets, pieces, second):
+    if m == 0:
+        copy_pieces(window, to, v, first, width, offsets, step, pieces, second)
     else:
-        for r in range(rows):
-            copy_turned(window, v, table, to + r * pitch, first + r * sc, sm, planes, columns)
-    return i32(width)
-
-
-@vector
-def add_runs(o, window, first, step, place, rows, count):
-    """o[first + r step + t] += window[place + r RUN + t], t < count."""
-    for r in range(rows):
-        a = u64(first + r * step)
-        b = u64(place + r * RUN)
-        for t in range(i32(count)):
-            o[a + u64(t)] += window[b + u64(t)]
+        copy_turned(window, to, v, first, width, offsets, planes)
 
 
 @device
-def add_window(o, window, m, nx, ny, nz, ka, kb, b0, b1, c0, c1):
+def copy_row_codes(window, to, v, first, width, m, step, planes, offsets, pieces, second):
+    pass
+
+
+copy_row = copy_row_codes if coded else copy_row_numbers
+
+
+@device
+def lean_of(row, planes):
+    """The least and the largest shift of so many planes."""
+    low, high = extreme_shifts(row, 0, min(planes, EIGHT))
+    if planes > EIGHT:
+        low_of_second, high_of_second = extreme_shifts(row, EIGHT, planes)
+        return min(low, low_of_second), max(high, high_of_second)
+    return low, high
+
+
+@device
+def copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, offsets):
+    """Fills the window, of planes ka <= k < kb."""
+    nm, nb, nc = turn(m, nx, ny, nz)
+    sm, sb, sc = turn(m, i64(1), i64(nx), i64(nx) * ny)
+    planes = i32(kb - ka)
+    width = window_width(m, b0, b1)
+    low, high, pieces, second = set_offsets(offsets, shear, m, planes, sm, sb, sc)
+    b_low, b_high = lean_of(shear[0], planes)
+    c_low, c_high = lean_of(shear[1], planes)
+    for c in range(c0, c1 + 1):
+        to = i64(c - c0) * width * RUN
+        first = ka * sm + b0 * sb + c * sc
+        inside = c + c_low >= 0 and c + c_high < nc and first + low >= 0 and first + high + (width - 1) * sb < len(v)
+        if inside and not coded:
+            copy_row(window, to, v, first, width, m, sb, planes, offsets, pieces, second)
+            if b0 + b_low < 0 or b1 + b_high >= nb:
+                clear_outside(window, to, b1 - b0 + 1, planes, b0, nb, shear)
+        else:
+            copy_singly(window, to, v, table, first, b1 - b0 + 1, planes, b0, nb, c, nc, sb, offsets, shear, sm if m == 0 else 0)
+
+
+@device
+def add_singly(o, first, window, to, width, planes, b0, nb, c, nc, step, offsets, shear, along):
+    """Adds a row voxel by voxel; what lies outside the volume is dropped."""
+    for t in range(planes):
+        begin = b0 + i32(shear[0, t])
+        k = c + i32(shear[1, t])
+        at = first + offsets[0, t] + t * along
+        if k >= 0 and k < nc:
+            for j in range(max(0, -begin), min(width, nb - begin)):
+                o[at + j * step] += window[to + j * RUN + t]
+
+
+@device
+def add_window(o, window, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, offsets):
     """Adds to the volume what the window holds for it; what lies outside is dropped."""
     nm, nb, nc = turn(m, nx, ny, nz)
-    sm, sb, sc = turn(m, 1, nx, nx * ny)
-    pitch = (b1 - b0 + 1) * RUN
-    f0 = max(b0, 0)
-    columns = min(b1 + 1, nb) - f0
-    planes = kb - ka
-    for c in range(max(c0, 0), min(c1 + 1, nc)):
-        place = (c - c0) * pitch + (f0 - b0) * RUN
-        first = ka * sm + f0 * sb + c * sc
-        if m == 0:
-            add_runs(o, window, first, sb, place, columns, planes)
+    sm, sb, sc = turn(m, i64(1), i64(nx), i64(nx) * ny)
+    planes = i32(kb - ka)
+    width = window_width(m, b0, b1)
+    low, high, pieces, second = set_offsets(offsets, shear, m, planes, sm, sb, sc)
+    c_low, c_high = lean_of(shear[1], planes)
+    for c in range(c0, c1 + 1):
+        to = i64(c - c0) * width * RUN
+        first = ka * sm + b0 * sb + c * sc
+        if c + c_low >= 0 and c + c_high < nc and first + low >= 0 and first + high + (width - 1) * sb < len(o):
+            clear_outside(window, to, b1 - b0 + 1, planes, b0, nb, shear)
+            if m == 0:
+                add_pieces(window, to, o, first, width, offsets, sb, pieces, second)
+            else:
+                add_turned(window, to, o, first, width, offsets, planes)
         else:
-            whole_planes = planes // 4 * 4
-            whole_columns = max(columns, 0) // 4 * 4
-            for k in range(0, whole_planes, 4):
-                for t in range(0, whole_columns, 4):
-                    add_block(o, first + k * sm + t, sm, window, place + t * RUN + k)
-            for k in range(planes):
-                for t in range(whole_columns if k < whole_planes else 0, columns):
-                    o[first + k * sm + t] += window[place + t * RUN + k]
+            add_singly(o, first, window, to, b1 - b0 + 1, planes, b0, nb, c, nc, sb, offsets, shear, sm if m == 0 else 0)
