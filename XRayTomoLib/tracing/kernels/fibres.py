@@ -91,9 +91,9 @@ def pointer_to(builder, pointer, vector_type):
     return builder.bitcast(pointer, vector_type.as_pointer())
 
 
-def load(builder, pointer, vector_type=OCTET):
+def load(builder, pointer, vector_type=OCTET, align=NUMBER_BYTES):
     value = builder.load(pointer_to(builder, pointer, vector_type), typ=vector_type)
-    value.align = NUMBER_BYTES
+    value.align = align
     return value
 
 

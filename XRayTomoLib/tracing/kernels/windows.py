@@ -21,19 +21,33 @@ def turned(builder, rows):
 
 
 class Row:
-    """A row of a window in a builder: `columns` fibres there from `to` on, in the volume from `first` on; plane t lies offsets[0, t] farther."""
+    """A row of a window in a builder: `columns` fibres there from `to` on, in the volume from `first` on; plane t lies offsets[0, t] farther.
+    Where the volume holds codes, `table` says what they mean."""
 
     def __init__(self, context, builder, signature, args):
-        window, to, volume, first, self.columns, offsets = args
-        self.builder = builder
-        self.window, self.volume, self.offsets = (make_array(signature.args[i])(context, builder, value) for i, value in
-                                                  ((0, window), (2, volume), (5, offsets)))
-        self.to = builder.gep(self.window.data, [to])
-        self.first = builder.gep(self.volume.data, [first])
+        def data(i):
+            return make_array(signature.args[i])(context, builder, args[i]).data
+        self.builder, self.columns, self.offsets, self.table = builder, args[4], data(5), data(6)
+        self.to, self.first = builder.gep(data(0), [args[1]]), builder.gep(data(2), [args[3]])
+        self.voxel, self.voxel_bytes = context.get_value_type(signature.args[2].dtype), signature.args[2].dtype.bitwidth // 8
+
+    def voxels(self, pointer, count):
+        """So many numbers, or codes, that lie side by side."""
+        return load(self.builder, pointer, ir.VectorType(self.voxel, count), self.voxel_bytes)
+
+    def meaning(self, octet):
+        """The numbers that an octet's codes stand for."""
+        if self.voxel == NUMBER:
+            return octet
+        values = ir.Constant(OCTET, ir.Undefined)
+        for lane in range(EIGHT):
+            code = self.builder.zext(self.builder.extract_element(octet, WORD(lane)), LONG)
+            values = self.builder.insert_element(values, self.builder.load(self.builder.gep(self.table, [code]), typ=NUMBER), WORD(lane))
+        return values
 
     def offset(self, t, row=0):
         at = LONG(row * RUN + t) if isinstance(t, int) else self.builder.add(LONG(row * RUN), t)
-        return self.builder.load(self.builder.gep(self.offsets.data, [at]), typ=LONG)
+        return self.builder.load(self.builder.gep(self.offsets, [at]), typ=LONG)
 
     def by_fours(self, half, body):
         """body(column, pointers to four fibres' octet, pointers to the row on each of its planes)."""
@@ -49,10 +63,10 @@ class Row:
 
     def copy_turned(self, half):
         def block(fibres, planes):
-            quads = [load(self.builder, plane, QUAD) for plane in planes]
+            quads = [self.voxels(plane, 4) for plane in planes]
             octets = [self.builder.shuffle_vector(quads[i], quads[i + 4], words(*range(EIGHT))) for i in range(4)]
             for fibre, octet in zip(fibres, turned(self.builder, octets)):
-                store(self.builder, octet, fibre)
+                store(self.builder, self.meaning(octet), fibre)
         self.by_fours(half, block)
 
     def add_turned(self, half):
@@ -97,10 +111,10 @@ class Row:
 
     def copy_pieces(self, *pieces):
         def octet(fibre, voxels, starts):
-            value = load(self.builder, voxels[0])
+            value = self.voxels(voxels[0], EIGHT)
             for pointer, start in zip(voxels[1:], starts[1:]):
-                value = self.builder.select(self.from_lane(start), load(self.builder, pointer), value)
-            store(self.builder, value, fibre)
+                value = self.builder.select(self.from_lane(start), self.voxels(pointer, EIGHT), value)
+            store(self.builder, self.meaning(value), fibre)
         self.by_pieces(*pieces, octet)
 
     def add_pieces(self, *pieces):
@@ -114,33 +128,33 @@ class Row:
         self.by_pieces(*pieces, octet)
 
 
-def row_types(window, volume, offsets):
-    return window, types.int64, volume, types.int64, types.int32, offsets
+def row_types(window, volume, offsets, table):
+    return window, types.int64, volume, types.int64, types.int32, offsets, table
 
 
 def turning(act):
     @intrinsic
-    def of_row(typing_context, window, to, volume, first, columns, offsets, planes):
+    def of_row(typing_context, window, to, volume, first, columns, offsets, table, planes):
         """For t < planes, j < columns (a multiple of four): window[to + RUN j + t] and volume[first + j + offsets[0, t]]."""
         def generate(context, builder, signature, args):
-            row = Row(context, builder, signature, args[:6])
+            row = Row(context, builder, signature, args[:7])
             act(row, 0)
-            with builder.if_then(builder.icmp_signed(">", args[6], WORD(EIGHT))):
+            with builder.if_then(builder.icmp_signed(">", args[7], WORD(EIGHT))):
                 act(row, 1)
             return context.get_dummy_value()
-        return types.void(*row_types(window, volume, offsets), types.int32), generate
+        return types.void(*row_types(window, volume, offsets, table), types.int32), generate
     return of_row
 
 
 def piecing(act):
     @intrinsic
-    def of_row(typing_context, window, to, volume, first, columns, offsets, step, pieces, second):
+    def of_row(typing_context, window, to, volume, first, columns, offsets, table, step, pieces, second):
         """For t < 8: window[to + RUN j + t] and volume[first + j step + t + offsets[0, t]], for the next eight planes `second` farther there;
         offsets are the same from t = offsets[1, i] to before offsets[1, i + 1], i < pieces."""
         def generate(context, builder, signature, args):
-            act(Row(context, builder, signature, args[:6]), *args[6:])
+            act(Row(context, builder, signature, args[:7]), *args[7:])
             return context.get_dummy_value()
-        return types.void(*row_types(window, volume, offsets), types.int64, types.int32, types.int64), generate
+        return types.void(*row_types(window, volume, offsets, table), types.int64, types.int32, types.int64), generate
     return of_row
 
 
@@ -258,22 +272,6 @@ def copy_singly(window, to, v, table, first, width, planes, b0, nb, c, nc, step,
 
 
 @device
-def copy_row_numbers(window, to, v, first, width, m, step, planes, offsets, pieces, second):
-    if m == 0:
-        copy_pieces(window, to, v, first, width, offsets, step, pieces, second)
-    else:
-        copy_turned(window, to, v, first, width, offsets, planes)
-
-
-@device
-def copy_row_codes(window, to, v, first, width, m, step, planes, offsets, pieces, second):
-    pass
-
-
-copy_row = copy_row_codes if coded else copy_row_numbers
-
-
-@device
 def lean_of(row, planes):
     """The least and the largest shift of so many planes."""
     low, high = extreme_shifts(row, 0, min(planes, EIGHT))
@@ -296,9 +294,11 @@ def copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, 
     for c in range(c0, c1 + 1):
         to = i64(c - c0) * width * RUN
         first = ka * sm + b0 * sb + c * sc
-        inside = c + c_low >= 0 and c + c_high < nc and first + low >= 0 and first + high + (width - 1) * sb < len(v)
-        if inside and not coded:
-            copy_row(window, to, v, first, width, m, sb, planes, offsets, pieces, second)
+        if c + c_low >= 0 and c + c_high < nc and first + low >= 0 and first + high + (width - 1) * sb < len(v):
+            if m == 0:
+                copy_pieces(window, to, v, first, width, offsets, table, sb, pieces, second)
+            else:
+                copy_turned(window, to, v, first, width, offsets, table, planes)
             if b0 + b_low < 0 or b1 + b_high >= nb:
                 clear_outside(window, to, b1 - b0 + 1, planes, b0, nb, shear)
         else:
@@ -326,14 +326,15 @@ def add_window(o, window, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, offsets)
     width = window_width(m, b0, b1)
     low, high, pieces, second = set_offsets(offsets, shear, m, planes, sm, sb, sc)
     c_low, c_high = lean_of(shear[1], planes)
+    no_table = window[:0]
     for c in range(c0, c1 + 1):
         to = i64(c - c0) * width * RUN
         first = ka * sm + b0 * sb + c * sc
         if c + c_low >= 0 and c + c_high < nc and first + low >= 0 and first + high + (width - 1) * sb < len(o):
             clear_outside(window, to, b1 - b0 + 1, planes, b0, nb, shear)
             if m == 0:
-                add_pieces(window, to, o, first, width, offsets, sb, pieces, second)
+                add_pieces(window, to, o, first, width, offsets, no_table, sb, pieces, second)
             else:
-                add_turned(window, to, o, first, width, offsets, planes)
+                add_turned(window, to, o, first, width, offsets, no_table, planes)
         else:
             add_singly(o, first, window, to, b1 - b0 + 1, planes, b0, nb, c, nc, sb, offsets, shear, sm if m == 0 else 0)
