@@ -180,8 +180,9 @@ def cpu_kernels(real, coded, method):
     if key not in _loaded:
         folder = variant_folder(f"cpu-{real}-{'coded' if coded else 'number'}-{method}")
         inner = {"no_cpython_wrapper": True}        # called by kernels alone, not from Python
-        given = {"device": cpu_decorator(**inner), "vector": cpu_decorator(pipeline_class=no_overlap(), **inner), **lane_given(),
-                 "real": getattr(np, real), "coded": coded}
+        # a function is optimised again within each that calls it: large ones with few callers are put into these instead
+        given = {"device": cpu_decorator(**inner), "inlined": cpu_decorator(inline="always", **inner),
+                 "vector": cpu_decorator(pipeline_class=no_overlap(), **inner), **lane_given(), "real": getattr(np, real), "coded": coded}
         rays = load_files(folder, (*PER_RAY, "fibres", "shear", "windows", "cpu_tiles", "cpu_adjoint"), given)
         chosen = {"tile": rays[f"{method}_tile"], "tile_grad": rays[f"{method}_tile_grad"], "tile_adjoint": rays.get(f"{method}_tile_adjoint")}
         _loaded[key] = load_files(folder, ("cpu_drivers",), {**rays, **chosen, "device": cpu_decorator()})

@@ -61,7 +61,7 @@ def spread_directly(o, m, nx, ny, nz, ka, kb, n, whole, part):
             joseph_spread(o, k, part[4, q], nb, nc, sm, sb, sc, part[0, q], part[1, q], part[2, q], part[3, q])
 
 
-@device
+@inlined
 def spread_window(o, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, window, shear, offsets, columns, rows):
     """The same through a window."""
     width = window_width(m, b0, b1)
@@ -75,7 +75,7 @@ def spread_window(o, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, wind
     add_window(o, window, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, offsets)
 
 
-@device
+@inlined
 def joseph_tile_adjoint(o, nx, ny, nz, z0, z1, metric, step, rays, n, weights, whole, part, window, shear, offsets):
     """The transpose of joseph_tile: padding by zeros splits exactly over slabs."""
     if tile_misses(rays, n, z0, z1):

@@ -1,7 +1,8 @@
 """CPU drivers of one method, which Python calls: `tile`, `tile_grad` and `tile_adjoint` are put in by targets.py."""
 
 @device
-def bundle_forward(v, table, nx, ny, nz, metric, step, occupancy, bundles, rows, cols, out, q0, q1, side, rays, values, whole, part, window, shear, offsets):
+def bundle_forward(v, table, nx, ny, nz, metric, step, occupancy, bundles, rows, cols, out, q0, q1, side, rays, values, whole, part, window,
+                   shear, offsets):
     """Tiles q0..q1 of side x side pixels over all views; out [channels, views, rows, cols]."""
     across = (cols + side - 1) // side
     down = (rows + side - 1) // side
@@ -35,8 +36,8 @@ def listed_forward(v, table, nx, ny, nz, metric, step, occupancy, ends, out, q0,
 
 
 @device
-def bundle_jacobian(v, table, nx, ny, nz, metric, step, bundles, rows, cols, out, full, q0, q1, side, rays, values, whole, part, window, shear, offsets, sums,
-                    sevens):
+def bundle_jacobian(v, table, nx, ny, nz, metric, step, bundles, rows, cols, out, full, q0, q1, side, rays, values, whole, part, window, shear,
+                    offsets, sums, sevens):
     """Tiles q0..q1 over all views; out [channels, views, rows, cols], full [..., 7]: the value again and its derivatives."""
     across = (cols + side - 1) // side
     down = (rows + side - 1) // side
@@ -60,7 +61,8 @@ def bundle_jacobian(v, table, nx, ny, nz, metric, step, bundles, rows, cols, out
 
 
 @device
-def listed_jacobian(v, table, nx, ny, nz, metric, step, ends, out, full, q0, q1, side, rays, values, whole, part, window, shear, offsets, sums, sevens):
+def listed_jacobian(v, table, nx, ny, nz, metric, step, ends, out, full, q0, q1, side, rays, values, whole, part, window, shear, offsets, sums,
+                    sevens):
     """Blocks q0..q1 of side x side listed rays; out [channels, n], full [channels, n, 7]."""
     for q in range(q0, q1):
         first = q * side * side

@@ -1,9 +1,9 @@
 """CPU drivers: a tile of rays at a time, in the calling thread and without the interpreter's lock.
 
-v [channels, voxels]; rays [n, 6] start and direction; values [channels, n]. Working memory of a tile: whole [9, n], part [9, n]: five numbers
-a ray each (joseph_start, tile_planes), then its octets in a window (fibres.py); window: voxels (windows.py).
+v [channels, voxels]; rays [n, 6] start and direction; values [channels, n]. Working memory of a tile: whole [11, n], part [9, n]: five numbers
+a ray each (joseph_start, tile_planes), then its octets in a window (fibres.py); window, offsets: windows.py; shear: shear.py.
 """
-from math import floor, sqrt
+from math import sqrt
 
 from numpy import int32 as i32
 
@@ -94,12 +94,16 @@ def octet_is_air(occupancy, m, nx, ny, nz, ka, first, stop, b0, b1, c0, c1, shea
 
 @device
 def without_air(occupancy, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear):
-    """The planes ka <= k < kb of a window less those octets at either end on which the rays meet air alone."""
+    """Planes ka <= k < kb and fibres of a window less those octets at either end on which the rays meet air alone."""
     middle = i32(min(ka + EIGHT, kb))
-    first = middle if octet_is_air(occupancy, m, nx, ny, nz, ka, ka, middle, b0, b1, c0, c1, shear) else ka
+    stop = kb
     if middle < kb and octet_is_air(occupancy, m, nx, ny, nz, ka, middle, kb, b0, b1, c0, c1, shear):
-        return first, middle
-    return first, kb
+        stop = middle
+    if octet_is_air(occupancy, m, nx, ny, nz, ka, ka, middle, b0, b1, c0, c1, shear):
+        b = i32(shear[0, EIGHT] - shear[0, 0])
+        c = i32(shear[1, EIGHT] - shear[1, 0])
+        return middle, stop, b0 + b, b1 + b, c0 + c, c1 + c
+    return ka, stop, b0, b1, c0, c1
 
 
 @device
@@ -112,7 +116,7 @@ def sample_directly(acc, v, table, m, nx, ny, nz, ka, kb, n, whole, part):
             acc[q] += joseph_edge(v, table, k, nb, nc, sm, sb, sc, part[0, q], part[1, q], part[2, q], part[3, q])
 
 
-@device
+@inlined
 def fill_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, shear, offsets, columns, rows):
     """Copies the window and places the rays in it; returns whether it fits."""
     width = window_width(m, b0, b1)
@@ -123,7 +127,7 @@ def fill_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whol
     return True
 
 
-@device
+@inlined
 def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, whole, part, window, shear, offsets):
     """Joseph's method over all rays of the tile, some planes at a time, from a copied window of the volume."""
     for channel in range(v.shape[0]):
@@ -137,18 +141,14 @@ def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
             while ka < hi:
                 stop = window_stop(ka, hi, shift)
                 b0, b1, c0, c1 = window_extent(n, whole, part, ka, stop, shear)
-                first, kb = ka, stop
+                kb = stop
                 if b1 >= b0 and len(occupancy) > 0:
-                    first, kb = without_air(occupancy, m, nx, ny, nz, ka, stop, b0, b1, c0, c1, shear)
-                if b1 >= b0 and first < kb:
-                    if first > ka:                          # the second octet alone
-                        lean_b = i32(shear[0, EIGHT] - shear[0, 0])
-                        lean_c = i32(shear[1, EIGHT] - shear[1, 0])
-                        b0, b1, c0, c1 = b0 + lean_b, b1 + lean_b, c0 + lean_c, c1 + lean_c
-                    if fill_window(window, vc, table, m, nx, ny, nz, first, kb, b0, b1, c0, c1, n, whole, part, shear, offsets, columns, rows):
+                    ka, kb, b0, b1, c0, c1 = without_air(occupancy, m, nx, ny, nz, ka, stop, b0, b1, c0, c1, shear)
+                if b1 >= b0 and ka < kb:
+                    if fill_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, shear, offsets, columns, rows):
                         sum_samples(window, whole, part, shear, columns, rows, window_width(m, b0, b1) * RUN, i32(n), acc)
                     else:
-                        sample_directly(acc, vc, table, m, nx, ny, nz, first, kb, n, whole, part)
+                        sample_directly(acc, vc, table, m, nx, ny, nz, ka, kb, n, whole, part)
                 ka = stop
         for q in range(n):
             acc[q] *= part[4, q]
@@ -170,7 +170,7 @@ def sums_directly(sums, v, table, m, nx, ny, nz, ka, kb, kc, n, whole, part):
             sums[q, 4] += w * fc
 
 
-@device
+@inlined
 def joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window, shear, offsets):
     """The five sums of all rays of the tile."""
     for m in range(3):

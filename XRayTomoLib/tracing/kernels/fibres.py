@@ -11,7 +11,6 @@ passes at most `columns` fibres along b and `rows` along c; rows are `pitch` vox
 `real`, `intrinsic`, `types`, `make_array`, `declare`, `device`, `vector`, `fetch` are put in by targets.py.
 """
 from llvmlite import ir
-from numpy import int32 as i32
 
 EIGHT = 8
 RUN = 16                    # planes of a window: two octets
