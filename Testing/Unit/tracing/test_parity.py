@@ -62,9 +62,8 @@ def test_rays_of_any_steepness_and_spread(axis, spread):
     views = []
     for sign, (slope_b, slope_c) in zip((1, -1, 1, -1), slopes):
         towards, pitch = sign * np.eye(3)[axis] + slope_b * b + slope_c * c, spread * 90 / 16
-        off_edges = [0.137, -0.2719, 0.4331]            # where derivatives jump
-        centre = 45 * towards + off_edges
-        views.append(Views(source=-45 * towards - off_edges, origin=centre - 9 * pitch * b - 8 * pitch * c, u=pitch * b, v=pitch * c, shape=(17, 19)))
+        source, centre = [0.1371, -0.2719, 0.0833] - 45 * towards, [0.3127, 0.2239, 0.4331] + 45 * towards    # off edges: derivatives jump there
+        views.append(Views(source=source, origin=centre - 9 * pitch * b - 8 * pitch * c, u=pitch * b, v=pitch * c, shape=(17, 19)))
     views = Views.concatenate(views)
     compiled, reference = (Projector(grid, views, backend=backend) for backend in ("cpu", "torch"))
     for dtype, tolerance in TOLERANCE.items():
