@@ -1,5 +1,9 @@
 """Whatever grids, detectors and poses come: no crash, no NaN, nothing read or written outside the volume."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -76,3 +80,35 @@ def test_adjoint_is_finite_and_writes_nothing_outside(method, scene, real):
 
 def real_pi(real):
     return np.dtype(real).type(np.pi)
+
+
+BETWEEN_CLOSED_PAGES = """
+import ctypes, mmap, sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+from XRayTomoLib.tracing import cpu
+shape, page, random = (16, 19, 21), mmap.PAGESIZE, np.random.default_rng(4)
+size = 4 * 16 * 19 * 21
+inside = -(-size // page) * page
+memory = mmap.mmap(-1, inside + 2 * page)
+start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+for closed in (start, start + page + inside):
+    assert ctypes.CDLL(None, use_errno=True).mprotect(ctypes.c_void_p(closed), page, 0) == 0
+for at_end in (False, True):
+    volume = np.frombuffer(memory, np.float32, size // 4, page + (inside - size if at_end else 0)).reshape(1, *shape)
+    for _ in range(400):
+        corner = random.uniform(-0.5, 3.0, 3)
+        point = np.array(shape[::-1]) - 1 - corner if at_end else corner
+        along = 30 * np.array([1.0, *random.uniform(-1, 1, 2)])
+        ends, options = np.array([[point - along, point + along]]), ([1.0] * 3 + [0.0] * 3, "joseph", 1.0)
+        cpu.forward(volume, cpu.NO_TABLE, ends, (1, 1), *options, cpu.NO_MAP)
+        cpu.adjoint(np.ones((1, 1), np.float32), ends, shape, *options, volume)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="closes pages of memory by Linux's call")
+def test_leaning_windows_end_with_the_volume():
+    """Rays through the first and the last voxels of a volume that ends where memory does; the process dies if anything beyond is touched."""
+    root = Path(__file__).resolve().parents[3]
+    done = subprocess.run([sys.executable, "-c", BETWEEN_CLOSED_PAGES, str(root)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr

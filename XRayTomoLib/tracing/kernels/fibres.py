@@ -8,13 +8,12 @@ loads of eight voxels. numba has no vectors, so these operations are written in 
 A ray has two octets of planes in a window, and for each the place of its first fibre there (the one of lowest b and c), its position b, c on
 the octet's first plane, in fibres from that one, and the lanes first <= t < stop that count; `db`, `dc` are its steps from plane to plane. It
 passes at most `columns` fibres along b and `rows` along c; rows are `pitch` voxels apart.
-`real`, `intrinsic`, `types`, `make_array`, `declare`, `device`, `vector`, `fetch` are put in by targets.py.
+`real`, `intrinsic`, `types`, `make_array`, `declare` are put in by targets.py.
 """
 from llvmlite import ir
 
 EIGHT = 8
 RUN = 16                    # planes of a window: two octets
-MOST_FIBRES = 10            # that eight samples pass along one axis: slopes differ by 1 at most from that of the fibres
 SLOPE_B, SLOPE_C, WEIGHT, AT_B, AT_C = 2, 3, 4, 5, 7      # rows of part; of the last two and of whole: the first octet's, the next row the second's
 PLACE, FIRST, STOP = 5, 7, 9                              # rows of whole
 NUMBER_BYTES = real(0).nbytes
@@ -193,13 +192,13 @@ class FewFibres(Octet):
 
     def sums(self):
         """The samples."""
-        by_b, by_c, total = self.weights(self.b), self.weights(self.c), None
+        by_b, by_c, samples = self.weights(self.b), self.weights(self.c), None
         for r, fibres in self.each():
             inner = None
             for fibre, weight in zip(fibres, by_b):
                 inner = add_product(self.builder, inner, load(self.builder, fibre), weight)
-            total = add_product(self.builder, total, inner, by_c[r])
-        return total
+            samples = add_product(self.builder, samples, inner, by_c[r])
+        return samples
 
     def interval(self, position):
         """Where the position has passed the fibres 1..count - 2, and how far it is beyond the last one passed."""
@@ -214,8 +213,7 @@ class FewFibres(Octet):
         (passed, part), (low, high, *_) = interval, values
         for j, beyond in enumerate(passed):
             low, high = (self.builder.select(beyond, new, old) for new, old in ((values[j + 1], low), (values[j + 2], high)))
-        step = self.builder.fsub(high, low, flags=FAST)
-        return add_product(self.builder, low, part, step), step
+        return between(self.builder, low, high, part)
 
     def slopes(self):
         """The samples, their derivatives by b and by c."""

@@ -50,7 +50,7 @@ class Row:
         return self.builder.load(self.builder.gep(self.offsets, [at]), typ=LONG)
 
     def by_fours(self, half, body):
-        """body(column, pointers to four fibres' octet, pointers to the row on each of its planes)."""
+        """body(pointers to an octet of four fibres, pointers to where they begin on each of its planes)."""
         planes = [self.builder.gep(self.first, [self.offset(half * EIGHT + t)]) for t in range(EIGHT)]
         to = self.builder.gep(self.to, [LONG(half * EIGHT)])
 
@@ -171,37 +171,6 @@ def beyond_line(typing_context, v):
     return types.int32(v), generate
 
 
-@intrinsic
-def fetch_line(typing_context, v, place):
-    """Asks for the line of the cache of v[place]; any place will do."""
-    def generate(context, builder, signature, args):
-        byte = ir.IntType(8).as_pointer()
-        pointer = builder.bitcast(builder.gep(make_array(signature.args[0])(context, builder, args[0]).data, [args[1]]), byte)
-        fetch = declare(builder.module, ir.FunctionType(ir.VoidType(), [byte, WORD, WORD, WORD]), "llvm.prefetch.p0i8")
-        builder.call(fetch, [pointer, WORD(0), WORD(2), WORD(1)])
-        return context.get_dummy_value()
-    return types.void(v, types.int64), generate
-
-
-@device
-def fetch_ahead(v, m, nx, ny, nz, n, whole, part, ka, hi, shear):
-    """Asks for the lines of the cache that windows from plane ka on need, many neighbours at once, for memory gives lines far from each other
-    one by one slowly; returns the plane up to which."""
-    if len(v) < LARGE:
-        return hi
-    kb = min(ka + (AHEAD if m == 0 else RUN), hi)
-    b0, b1, c0, c1 = extent(n, whole, part, i32(ka), i32(kb), shear[0, LEAN], shear[1, LEAN])
-    sm, sb, sc = turn(m, i64(1), i64(nx), i64(nx) * ny)
-    if b1 >= b0:
-        width = i64(b1 - b0) + 3
-        for c in range(i64(floor(c0)), i64(floor(c1)) + 2):
-            if m == 0:
-                for j in range(width):
-                    for k in range(ka, kb, LINE_NUMBERS):
-                        fetch_line(v, k * sm + (j + i64(b0 + (k - ka) * shear[0, LEAN])) * sb + (c + i64((k - ka) * shear[1, LEAN])) * sc)
-    return kb
-
-
 @device
 def window_shift(v, m):
     """By how much windows are shifted along the planes, so that runs of voxels along them (m = 0) fill lines of the cache. Only in volumes
@@ -230,18 +199,20 @@ def window_size(width, height, columns, rows):
 @device
 def set_offsets(offsets, shear, m, planes, sm, sb, sc):
     """Fills offsets [2, 16]: how far each of the window's planes lies, for m = 0, from where it would without lean, else from the first plane,
-    the missing ones as the last; and where pieces of equal ones begin. Returns the least place of a row's first fibre, the largest, how many
-    pieces, and how far the second octet lies from the first."""
+    the missing ones as the last; and where pieces of equal ones begin. Returns the least place that a row's first fibre is read at, the
+    largest, how many pieces, and how far the second octet lies from the first."""
     pieces = i32(0)
     low = i64(0)
     high = i64(0)
     for t in range(RUN):
-        along = i64(t if m == 0 else min(t, planes - 1) * sm)
-        place = i64(shear[0, t]) * sb + i64(shear[1, t]) * sc + along
+        offsets[0, t] = i64(shear[0, t]) * sb + i64(shear[1, t]) * sc
+        if m != 0:
+            offsets[0, t] += min(t, planes - 1) * sm
+        begin = offsets[0, t] + (t // EIGHT * EIGHT if m == 0 else 0)
+        end = begin + (EIGHT - 1 if m == 0 else 0)              # all eight are read there, whichever of them count
         if t < EIGHT or planes > EIGHT:
-            low = min(low, place) if t > 0 else place
-            high = max(high, place) if t > 0 else place
-        offsets[0, t] = place - t if m == 0 else place
+            low = min(low, begin) if t > 0 else begin
+            high = max(high, end) if t > 0 else end
         if t == 0 or (t < EIGHT and offsets[0, t] != offsets[0, t - 1]):
             offsets[1, pieces] = t
             pieces += i32(1)
