@@ -10,6 +10,7 @@ numbered (view, row, col).
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -85,33 +86,48 @@ def morton_codes(points):
 
 # -- CPU target
 NONE, NO_NUMBERS = np.empty(0), np.empty(0, np.int64)
+NOTHING = NO_NUMBERS, NONE, NO_NUMBERS
 
 
-def _compiled(vertices, faces, boxes, rays, shape, chords=NONE, heads=NO_NUMBERS, found=(NO_NUMBERS, NONE, NO_NUMBERS)):
-    """Notes all crossings (`note` of kernels/mesh.py) with the drivers for flat detectors or for lists."""
-    rays, corners = rays.detach().contiguous().numpy(), vertices.detach().numpy()[faces.numpy()]
-    notes = (chords, heads, *found)
+def _traces(vertices, faces, boxes, rays, shape):
+    """Pairs (numbers of some rays, a range; trace): trace(chords, heads, *found) notes all their crossings as `note` of kernels/mesh.py does,
+    the first of these rays being number 0 there. What it needs is made once for both passes of mesh_crossings."""
+    rays, corners = rays.detach().contiguous().numpy(), np.take(vertices.detach().numpy(), faces.numpy(), 0)
     if rays.shape[1] == 2:
-        block = max(1, min(4096, len(rays) // (4 * cpu.THREADS)))
-        jobs = ((corners, boxes.numpy(), rays, q, min(q + block, len(rays)), *notes, np.empty(8)) for q in range(0, len(rays), block))
-        cpu.in_parallel(mesh_kernels()["walk_list"], jobs)
+        yield range(len(rays)), partial(_walk, corners, boxes.numpy(), rays)
         return
-    for first in range(0, len(rays), 4 * cpu.THREADS):
-        _draw(corners, rays, range(first, min(first + 4 * cpu.THREADS, len(rays))), *shape, notes)
+    step, pixels = 4 * cpu.THREADS, shape[0] * shape[1]
+    for first in range(0, len(rays), step):
+        bundles = rays[first:first + step]
+        yield range(first * pixels, (first + len(bundles)) * pixels), partial(_draw, corners, _ranges(corners, bundles, *shape), bundles, *shape)
 
 
-def _draw(corners, bundles, views, rows, cols, notes):
-    """Some views of a flat detector, cut into bands of rows so that every thread has work."""
-    ranges = np.empty((len(views), len(corners), 4), np.int32)
-    block, band = (max(1, -(-n * len(views) // (4 * cpu.THREADS))) for n in (len(corners), rows))
-    cpu.in_parallel(mesh_kernels()["pixel_ranges"], ((corners[t:t + block], *pixel_matrix(bundles[i]), rows, cols, own[t:t + block])
-                                                     for i, own in zip(views, ranges) for t in range(0, len(corners), block)))
+def _walk(corners, boxes, rays, *notes):
+    """Listed rays."""
+    block = max(1, min(4096, len(rays) // (4 * cpu.THREADS)))
+    jobs = ((corners, boxes, rays, q, min(q + block, len(rays)), *notes, np.empty(8)) for q in range(0, len(rays), block))
+    cpu.in_parallel(mesh_kernels()["walk_list"], jobs)
+
+
+def _ranges(corners, bundles, rows, cols):
+    """Pixels [views, triangles, 4] of flat detectors that may see each triangle (pixel_ranges of kernels/mesh.py)."""
+    ranges = np.empty((len(bundles), len(corners), 4), np.int32)
+    block = max(1, -(-len(corners) * len(bundles) // (4 * cpu.THREADS)))
+    cpu.in_parallel(mesh_kernels()["pixel_ranges"], ((corners[t:t + block], *matrix, rows, cols, own[t:t + block])
+                                                     for matrix, own in zip(map(pixel_matrix, bundles), ranges)
+                                                     for t in range(0, len(corners), block)))
+    return ranges
+
+
+def _draw(corners, ranges, bundles, rows, cols, *notes):
+    """Flat detectors, cut into bands of rows so that every thread has work."""
+    band = max(1, -(-rows * len(bundles) // (4 * cpu.THREADS)))
 
     def bands():
-        for i, own in zip(views, ranges):
+        for i, (own, bundle) in enumerate(zip(ranges, bundles)):
             for r in range(0, rows, band):
                 pixels = (min(r + band, rows) - r) * cols
-                yield (corners, own, bundles[i], cols, r, min(r + band, rows), i * rows * cols, np.empty((pixels, 8)),
+                yield (corners, own, bundle, cols, r, min(r + band, rows), i * rows * cols, np.empty((pixels, 8)),
                        np.empty(pixels, np.int64), *notes)
     cpu.in_parallel(mesh_kernels()["draw_band"], bands())
 
@@ -160,13 +176,16 @@ def mesh_crossings(vertices: Tensor, faces: Tensor, boxes: Tensor, reference: bo
     """All crossings of the lines through the rays: ray [m] (in rising order), triangle [m], ray parameter [m], sign [m]."""
     if reference:
         return reference_crossings(vertices, faces, rays, shape)
-    counts = np.zeros(_ray_count(rays, shape), np.int64)
-    _compiled(vertices, faces, boxes, rays, shape, heads=counts)
-    total = int(counts.sum())
-    found = np.empty(total, np.int64), np.empty(total), np.empty(total, np.int64)
-    if total:
-        _compiled(vertices, faces, boxes, rays, shape, heads=np.cumsum(counts) - counts, found=found)
-    return torch.from_numpy(np.repeat(np.arange(len(counts)), counts)), *(torch.from_numpy(a) for a in found)
+    parts = []
+    for numbers, trace in _traces(vertices, faces, boxes, rays, shape):
+        counts = np.zeros(len(numbers), np.int64)
+        trace(NONE, counts, *NOTHING)
+        total = int(counts.sum())
+        found = np.empty(total, np.int64), np.empty(total), np.empty(total, np.int64)
+        if total:
+            trace(NONE, np.cumsum(counts) - counts, *found)
+        parts.append((np.repeat(np.arange(numbers.start, numbers.stop), counts), *found))
+    return tuple(torch.from_numpy(np.concatenate(p)) for p in zip(*parts))
 
 
 @TorchOperator
@@ -178,7 +197,8 @@ def mesh_chords(vertices: Tensor, faces: Tensor, boxes: Tensor, reference: bool,
         total = torch.zeros(_ray_count(rays, shape), dtype=torch.float64).index_add(0, ray, sign * a.clamp(0, 1) * norm(end - start))
         return total.reshape(_picture_shape(rays, shape))
     out = np.zeros(_ray_count(rays, shape))
-    _compiled(vertices, faces, boxes, rays, shape, chords=out)
+    for numbers, trace in _traces(vertices, faces, boxes, rays, shape):
+        trace(out[numbers.start:numbers.stop], NO_NUMBERS, *NOTHING)
     return torch.from_numpy(out.reshape(_picture_shape(rays, shape)))
 
 

@@ -138,16 +138,20 @@ class Scene:
 
     def __call__(self, views):
         rays = world_rays(views, np.concatenate([o.points_ras for o in self.objects]))
-        pictures = [self._whole(o, views, rays).to(self.device, self.dtype) for o in self.objects]
-        total = sum(pictures[1:], pictures[0])
-        pairs = [(o, [h for h in self.objects if h.hides and h.priority > o.priority]) for o in self.objects]
-        pairs = [(o, hiders) for o, hiders in pairs if hiders]
-        if pairs:
+        over = [(o, [h for h in self.objects if h.hides and h.priority > o.priority]) for o in self.objects]
+        over = [(o, hiders) for o, hiders in over if hiders]
+        crossed = [o for o in self.objects if isinstance(o, SceneMesh) and any(o in hiders for _, hiders in over)]
+        pictures = [self._whole(o, views, rays) for o in self.objects if o not in crossed]
+        if over:
             pixels = views.shape[0] * views.shape[1]
             step, each = max(1, PIXELS // pixels), 1 if rays.shape[1] == 6 else pixels
             parts = [_Part(rays[i * each:(i + step) * each], views.shape, self.options) for i in range(0, len(views), step)]
-            total = total - torch.cat([sum(p.hidden(o, hiders).to(self.device, self.dtype) for o, hiders in pairs) for p in parts], -3)
-        return total.expand(*self.lead, -1, -1, -1)
+            pictures.append(torch.cat([self._sum([*map(p.whole, crossed), *(-p.hidden(o, hiders) for o, hiders in over)]) for p in parts], -3))
+        return self._sum(pictures).expand(*self.lead, -1, -1, -1)
+
+    def _sum(self, pictures):
+        first, *others = (p.to(self.device, self.dtype) for p in pictures)
+        return sum(others, first)
 
     def _whole(self, o, views, rays):
         """The picture [..., views, rows, cols] of an object that nothing hides."""
@@ -158,12 +162,18 @@ class Scene:
 
 
 class _Part:
-    """What is hidden on the rays of some views; crossings are found once an object."""
+    """What meshes that hide show, and what is hidden, on the rays of some views; crossings are found once an object."""
 
     def __init__(self, rays, shape, options):
         self.rays, self.shape, self.options = rays, list(shape), options
         self.pixels = len(rays) * (shape[0] * shape[1] if rays.shape[1] == 6 else 1)
         self.found = {}
+
+    def whole(self, mesh):
+        """The picture [..., views, rows, cols] of a mesh, of its crossings."""
+        ray, a, sign = self._crossings(mesh)
+        start, end = rays_at(self.rays, self.shape, ray)
+        return self._picture(ray, mesh.mu.to(a.device)[..., None] * (sign * a.clamp(0, 1) * norm(end - start)))
 
     def hidden(self, o, hiders):
         """Integrals [..., views, rows, cols] of an object over the pieces of the rays that lie inside any of the hiders."""
@@ -171,13 +181,16 @@ class _Part:
         start, end = rays_at(self.rays, self.shape, ray)
         start, end = (start + a[:, i:i + 1] * (end - start) for i in (0, 1))
         if isinstance(o, SceneMesh):
-            pieces = o.mu.to(a.device)[..., None] * (inside * norm(end - start))
-        elif len(ray):
-            pieces = Projector(o.grid, _as_views(start, end), **self.options)(o.values())[..., 0, 0, :]
-        else:
-            pieces = o.mu.new_zeros((*o.lead, 0))
-        total = torch.zeros(*o.lead, self.pixels, dtype=pieces.dtype, device=pieces.device).index_add(-1, ray.to(pieces.device), pieces)
-        return total.reshape(*o.lead, -1, *self.shape)
+            return self._picture(ray, o.mu.to(a.device)[..., None] * (inside * norm(end - start)))
+        if not len(ray):
+            return self._picture(ray, o.mu.new_zeros((*o.lead, 0)))
+        return self._picture(ray, Projector(o.grid, _as_views(start, end), **self.options)(o.values())[..., 0, 0, :])
+
+    def _picture(self, ray, values):
+        """The sums [..., views, rows, cols] of values [..., m] that belong to the rays numbered `ray`."""
+        lead = values.shape[:-1]
+        total = torch.zeros(*lead, self.pixels, dtype=values.dtype, device=values.device).index_add(-1, ray.to(values.device), values)
+        return total.reshape(*lead, -1, *self.shape)
 
     def _pieces(self, own, hiders):
         """Pieces between crossings that lie inside any of the hiders: ray [m], ends [m, 2] in [0, 1], how often inside `own` [m]."""

@@ -9,6 +9,7 @@ from XRayTomoLib.geometry import CArm, Cylindrical, FreePixels, Views, pose_abou
 from XRayTomoLib.geometry.pose import rigid
 from XRayTomoLib.grids import Box, Phantom
 from XRayTomoLib.grids.meshes import MeshError, TriangleMesh
+from XRayTomoLib.tracing import cpu
 from XRayTomoLib.tracing.meshes import chord_lengths, crossings, surface_of, world_rays
 
 ARM = CArm(sdd_mm=1020.0, sod_mm=700.0, rows=24, cols=20, col_pitch_mm=4.0, row_pitch_mm=3.5)
@@ -150,6 +151,18 @@ def test_flat_and_listed_rays_and_the_reference_agree():
     assert flat.max() > 5
     assert (flat - walked).abs().max() < 1e-10 and (flat - reference).abs().max() < 1e-10
     assert torch.equal(flat, chord_lengths(mesh, views, "cpu", torch.float64))
+
+
+def test_crossings_of_more_views_than_are_drawn_at_a_time():
+    pytest.importorskip("numba", reason="the CPU kernels need numba")
+    count = 4 * cpu.THREADS + 3
+    mesh = TriangleMesh.sphere(20.0, 3, (5.0, -3.0, 2.0))
+    views = ARM.views(np.arange(count) * 17.0, np.linspace(-30, 30, count))
+    rays = world_rays(views, mesh.vertices)
+    mine, reference = (crossings(surface_of(mesh, rays, backend), rays, views.shape) for backend in ("cpu", "torch"))
+    assert mine[0].max() >= (count - 1) * ARM.rows * ARM.cols
+    for a, b in zip(*([each[np.lexsort((found[1], found[0]))] for each in found] for found in (mine, reference))):
+        assert a.shape == b.shape and (a - b).abs().max() < 1e-12
 
 
 # -- gradients
