@@ -194,7 +194,7 @@ def adjoint(projections, rays, grid_shape, metric, method, step, out=None):
 
 
 def occupancy(volume, table):
-    """Map of the blocks that hold a voxel other than 0 in any channel: flat uint8, n/8 + 1 blocks along each axis, for `window_is_air` of
+    """Map of the blocks that hold a voxel other than 0 in any channel: flat uint8, n/8 + 1 blocks along each axis, for `occupied_part` of
     kernels/cpu_tiles.py."""
     kernels, flat = kernels_for(volume, table, "joseph")
     channels, nz, ny, nx = volume.shape

@@ -70,7 +70,7 @@ def spread_window(o, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, wind
         spread_directly(o, m, nx, ny, nz, ka, kb, n, whole, part)
         return
     window[:size] = real(0)
-    place_octets(n, whole, part, ka, kb, b0, c0, width, shear)
+    place_octets(n, whole, part, ka, kb, b0, b1, c0, c1, width, shear)
     spread_samples(window, whole, part, shear, columns, rows, width * RUN, i32(n))
     add_window(o, window, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, offsets)
 

@@ -78,32 +78,52 @@ def tile_planes(m, n, whole):
 
 
 @device
-def octet_is_air(occupancy, m, nx, ny, nz, ka, first, stop, b0, b1, c0, c1, shear):
-    """Whether all blocks that planes first <= k < stop of a window from ka on lie in, one octet of it, hold air alone."""
+def occupied_part(occupancy, m, nx, ny, nz, ka, first, stop, b0, b1, c0, c1, shear):
+    """Of the fibres b0..b1, c0..c1 of a window from ka on the box of those that touch, on the planes first <= k < stop of one octet, a block
+    that holds something; b1 < b0 where all is air."""
     om, ob, oc = turn(m, (nx >> BLOCK) + 1, (ny >> BLOCK) + 1, (nz >> BLOCK) + 1)
     tm, tb, tc = turn(m, 1, (nx >> BLOCK) + 1, ((nx >> BLOCK) + 1) * ((ny >> BLOCK) + 1))
     b_low, b_high = extreme_shifts(shear[0], first - ka, stop - ka)
     c_low, c_high = extreme_shifts(shear[1], first - ka, stop - ka)
+    from_b = i32(ob)
+    to_b = i32(-1)
+    from_c = i32(oc)
+    to_c = i32(-1)
     for a in range(first >> BLOCK, ((stop - 1) >> BLOCK) + 1):
         for c in range(max(c0 + c_low, 0) >> BLOCK, min((c1 + c_high) >> BLOCK, oc - 1) + 1):
             for b in range(max(b0 + b_low, 0) >> BLOCK, min((b1 + b_high) >> BLOCK, ob - 1) + 1):
                 if occupancy[a * tm + b * tb + c * tc] != 0:
-                    return False
-    return True
+                    from_b = min(from_b, i32(b))
+                    to_b = max(to_b, i32(b))
+                    from_c = min(from_c, i32(c))
+                    to_c = max(to_c, i32(c))
+    if to_b < 0:
+        return b1, i32(b1 - 1), c0, c1
+    side = 1 << BLOCK
+    return (i32(max(b0, from_b * side - b_high)), i32(min(b1, to_b * side + side - 1 - b_low)),
+            i32(max(c0, from_c * side - c_high)), i32(min(c1, to_c * side + side - 1 - c_low)))
 
 
 @device
-def without_air(occupancy, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear):
-    """Planes ka <= k < kb and fibres of a window less those octets at either end on which the rays meet air alone."""
+def without_air(occupancy, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, columns, rows):
+    """Planes ka <= k < kb and fibres of a window less an octet at either end on which the rays meet air alone, and less what rays that pass
+    something do not pass; and the last fibres b, c that such rays begin with."""
     middle = i32(min(ka + EIGHT, kb))
-    stop = kb
-    if middle < kb and octet_is_air(occupancy, m, nx, ny, nz, ka, middle, kb, b0, b1, c0, c1, shear):
-        stop = middle
-    if octet_is_air(occupancy, m, nx, ny, nz, ka, ka, middle, b0, b1, c0, c1, shear):
-        b = i32(shear[0, EIGHT] - shear[0, 0])
-        c = i32(shear[1, EIGHT] - shear[1, 0])
-        return middle, stop, b0 + b, b1 + b, c0 + c, c1 + c
-    return ka, stop, b0, b1, c0, c1
+    from_b, to_b, from_c, to_c = occupied_part(occupancy, m, nx, ny, nz, ka, ka, middle, b0, b1, c0, c1, shear)
+    if middle < kb:
+        b_from, b_to, c_from, c_to = occupied_part(occupancy, m, nx, ny, nz, ka, middle, kb, b0, b1, c0, c1, shear)
+        if from_b > to_b:
+            ka = middle
+            b = i32(shear[0, EIGHT] - shear[0, 0])
+            c = i32(shear[1, EIGHT] - shear[1, 0])
+            b0, b1, from_b, to_b = b0 + b, b1 + b, b_from + b, b_to + b
+            c0, c1, from_c, to_c = c0 + c, c1 + c, c_from + c, c_to + c
+        elif b_from > b_to:
+            kb = middle
+        else:
+            from_b, to_b, from_c, to_c = min(from_b, b_from), max(to_b, b_to), min(from_c, c_from), max(to_c, c_to)
+    return (ka, kb if from_b <= to_b else ka, max(b0, from_b - columns + 1), min(b1, to_b + columns - 1),
+            max(c0, from_c - rows + 1), min(c1, to_c + rows - 1), to_b, to_c)
 
 
 @device
@@ -117,13 +137,13 @@ def sample_directly(acc, v, table, m, nx, ny, nz, ka, kb, n, whole, part):
 
 
 @inlined
-def fill_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, shear, offsets, columns, rows):
-    """Copies the window and places the rays in it; returns whether it fits."""
+def fill_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, last_b, last_c, n, whole, part, shear, offsets, columns, rows):
+    """Copies the window and places the rays in it (place_octets); returns whether it fits."""
     width = window_width(m, b0, b1)
     if window_size(width, c1 - c0 + 1, columns, rows) > len(window):
         return False
     copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, offsets)
-    place_octets(n, whole, part, ka, kb, b0, c0, width, shear)
+    place_octets(n, whole, part, ka, kb, b0, last_b, c0, last_c, width, shear)
     return True
 
 
@@ -142,10 +162,12 @@ def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
                 stop = window_stop(ka, hi, shift)
                 b0, b1, c0, c1 = window_extent(n, whole, part, ka, stop, shear)
                 kb = stop
+                last_b = b1
+                last_c = c1
                 if b1 >= b0 and len(occupancy) > 0:
-                    ka, kb, b0, b1, c0, c1 = without_air(occupancy, m, nx, ny, nz, ka, stop, b0, b1, c0, c1, shear)
+                    ka, kb, b0, b1, c0, c1, last_b, last_c = without_air(occupancy, m, nx, ny, nz, ka, stop, b0, b1, c0, c1, shear, columns, rows)
                 if b1 >= b0 and ka < kb:
-                    if fill_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, shear, offsets, columns, rows):
+                    if fill_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, last_b, last_c, n, whole, part, shear, offsets, columns, rows):
                         sum_samples(window, whole, part, shear, columns, rows, window_width(m, b0, b1) * RUN, i32(n), acc)
                     else:
                         sample_directly(acc, vc, table, m, nx, ny, nz, ka, kb, n, whole, part)
@@ -182,7 +204,7 @@ def joseph_tile_sums(v, table, nx, ny, nz, n, sums, whole, part, window, shear, 
             kb = window_stop(ka, hi, shift)
             b0, b1, c0, c1 = window_extent(n, whole, part, ka, kb, shear)
             if b1 >= b0:
-                if fill_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, n, whole, part, shear, offsets, columns, rows):
+                if fill_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, b1, c1, n, whole, part, shear, offsets, columns, rows):
                     grade_samples(window, whole, part, shear, columns, rows, window_width(m, b0, b1) * RUN, i32(n), sums, real(ka) - kc)
                 else:
                     sums_directly(sums, v, table, m, nx, ny, nz, ka, kb, kc, n, whole, part)

@@ -110,7 +110,7 @@ def window_extent(n, whole, part, ka, kb, shear):
 
 
 @vector
-def place_octet(n, whole, part, half, ka, begin, stop_plane, b0, c0, width, lean_b, lean_c, low_b, low_c):
+def place_octet(n, whole, part, half, ka, begin, stop_plane, b0, c0, last_b, last_c, width, lean_b, lean_c, low_b, low_c):
     first_all = whole[3]
     stop_all = whole[4]
     places = whole[PLACE + half]
@@ -121,8 +121,6 @@ def place_octet(n, whole, part, half, ka, begin, stop_plane, b0, c0, width, lean
     for q in range(i32(n)):
         first = i32(max(first_all[q], ka) - ka)
         stop = i32(min(stop_all[q], stop_plane) - ka)
-        first_here[q] = first
-        stop_here[q] = stop
         some = first < stop
         lo = real(first)
         hi = real(i32(stop - i32(1)))
@@ -132,19 +130,22 @@ def place_octet(n, whole, part, half, ka, begin, stop_plane, b0, c0, width, lean
         c = part[1, q] + real(ka) * dc - c0
         ib = i32(min(b + lo * (db - lean_b), b + hi * (db - lean_b)) + low_b) if some else i32(0)
         ic = i32(min(c + lo * (dc - lean_c), c + hi * (dc - lean_c)) + low_c) if some else i32(0)
+        beside = min(min(ib, i32(last_b - ib)), min(ic, i32(last_c - ic)))
+        first_here[q] = first
+        stop_here[q] = stop if beside >= i32(0) else i32(0)
         places[q] = i32(begin + i32(i32(i32(ic * width) + ib) * i32(RUN)))
         at_b[q] = b - real(ib)
         at_c[q] = c - real(ic)
 
 
 @device
-def place_octets(n, whole, part, ka, kb, b0, c0, width, shear):
+def place_octets(n, whole, part, ka, kb, b0, b1, c0, c1, width, shear):
     """Places, positions and lanes (fibres.py) of the two octets of all rays in a window of planes ka <= k < kb, whose fibres begin with (b0, c0),
-    `width` of them a row."""
+    `width` of them a row. Those of rays whose own fibres begin outside b0..b1, c0..c1 do not count."""
     for half in range(2):
         first = min(ka + half * EIGHT, kb)
         stop = min(first + EIGHT, kb)
         b = real(b0) + shear[0, half * EIGHT] - shear[0, 0]
         c = real(c0) + shear[1, half * EIGHT] - shear[1, 0]
-        place_octet(n, whole, part, half, i32(first), i32(half * EIGHT), i32(stop), b, c, i32(width), shear[0, LEAN], shear[1, LEAN],
-                    shear[0, LOWEST_OF_EIGHT], shear[1, LOWEST_OF_EIGHT])
+        place_octet(n, whole, part, half, i32(first), i32(half * EIGHT), i32(stop), b, c, i32(b1 - b0), i32(c1 - c0), i32(width),
+                    shear[0, LEAN], shear[1, LEAN], shear[0, LOWEST_OF_EIGHT], shear[1, LOWEST_OF_EIGHT])
