@@ -52,6 +52,6 @@ def _offerNumba():
     except ImportError:  # Slicer before 5.11
         question = _("XRayTomo needs the Python package numba to compute radiographs in milliseconds instead of seconds. Install it now?")
         if slicer.util.confirmOkCancelDisplay(question):
-            slicer.util.pip_install("numba>=0.60")
+            slicer.util.pip_install("numba>=0.61")
         return
     packaging.pip_ensure(packaging.load_requirements(str(resource_path("requirements.txt"))), requester="XRayTomo")

@@ -15,14 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from .compilers import TargetMissing, cpu_decorator, inner_decorators, no_overlap
+
 LOG = logging.getLogger(__name__)
 KERNELS = Path(__file__).with_name("kernels")
 PER_RAY = ("frame", "joseph", "siddon", "trilinear", "maximum")
 METHODS = ("joseph", "siddon", "trilinear", "maximum")
-
-
-class TargetMissing(ImportError):
-    """A target that cannot run here; the message says what would have to be installed."""
 
 
 def cache_folder():
@@ -42,7 +40,7 @@ def sources_hash():
     """Hash of the kernel files and of what loads and compiles them."""
     import numba
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__} {platform.python_version()} {platform.machine()}".encode())
-    for path in (Path(__file__), *sorted(KERNELS.glob("*.py"))):
+    for path in (Path(__file__), Path(__file__).with_name("compilers.py"), *sorted(KERNELS.glob("*.py"))):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -91,33 +89,12 @@ def load_files(folder, names, given):
 _loaded = {}
 
 
-def cpu_decorator(fastmath=True, **options):
-    """numba's decorator for CPU kernels: no interpreter lock, cached on disk; without numba's memory manager, whose atomic counting of every
-    slice costs more than many slices' work and makes threads wait for each other: kernels allocate nothing and copy no array to another."""
-    try:
-        import numba
-    except ImportError as problem:
-        raise TargetMissing("the fast CPU kernels need the package numba (pip install numba)") from problem
-    return numba.njit(fastmath=fastmath, nogil=True, error_model="numpy", cache=True, _nrt=False, **options)
-
-
-def no_overlap():
-    """numba's ordinary compiler, told that array arguments do not overlap (C's `restrict`)."""
-    from numba.core.compiler import CompilerBase, DefaultPassBuilder
-
-    class NoOverlap(CompilerBase):
-        def define_pipelines(self):
-            self.state.flags.noalias = True
-            return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
-    return NoOverlap
-
-
 def _line_kernels(last):
     """Kernels that work on lines of voxels (float32): frame, lines, separable and, if `last`, backprojection."""
     lanes = has_lanes()
     key = ("lines", last, lanes)
     if key not in _loaded:
-        given = {"device": cpu_decorator(), "vector": cpu_decorator(pipeline_class=no_overlap()), **pair_given("float32"), **lane_given(),
+        given = {"device": cpu_decorator(), "vector": no_overlap(), **pair_given("float32"), **lane_given(),
                  "real": np.float32, "coded": False, "lanes": lanes}
         files = ("frame", "cpu_pairs", *(("lanes",) if lanes else ()), "lines", last)
         _loaded[key] = load_files(variant_folder(f"cpu-{last}-{'lanes' if lanes else 'plain'}"), files, given)
@@ -179,10 +156,7 @@ def cpu_kernels(real, coded, method):
     key = (real, coded, method)
     if key not in _loaded:
         folder = variant_folder(f"cpu-{real}-{'coded' if coded else 'number'}-{method}")
-        inner = {"no_cpython_wrapper": True}        # called by kernels alone, not from Python
-        # a function is optimised again within each that calls it: large ones with few callers are put into these instead
-        given = {"device": cpu_decorator(**inner), "inlined": cpu_decorator(inline="always", **inner),
-                 "vector": cpu_decorator(pipeline_class=no_overlap(), **inner), **lane_given(), "real": getattr(np, real), "coded": coded}
+        given = {**inner_decorators(), **lane_given(), "real": getattr(np, real), "coded": coded}
         rays = load_files(folder, (*PER_RAY, "fibres", "shear", "windows", "cpu_tiles", "cpu_adjoint"), given)
         chosen = {"tile": rays[f"{method}_tile"], "tile_grad": rays[f"{method}_tile_grad"], "tile_adjoint": rays.get(f"{method}_tile_adjoint")}
         _loaded[key] = load_files(folder, ("cpu_drivers",), {**rays, **chosen, "device": cpu_decorator()})

@@ -102,19 +102,6 @@ def listed_adjoint(o, y, nx, ny, nz, z0, z1, metric, step, ends, side, rays, wei
 
 
 @device
-def mark_blocks(v, table, nx, ny, nz, blocks, b0, b1):
-    """blocks[kz, ky, kx] = 1 where a block of layers b0..b1 holds a voxel that is not zero."""
-    side = 1 << BLOCK
-    for kz in range(b0, b1):
-        for z in range(kz * side, min((kz + 1) * side, nz)):
-            for y in range(ny):
-                line = (z * ny + y) * nx
-                for x in range(nx):
-                    if fetch(v, table, line + x) != real(0):
-                        blocks[kz, y >> BLOCK, x >> BLOCK] = 1
-
-
-@device
 def maximum_spread(v, table, o, y, nx, ny, nz, rays, n):
     """Adds each ray's weight y [n] to the voxels of its largest sample."""
     for q in range(n):

@@ -7,6 +7,8 @@ from math import sqrt
 
 from numpy import int32 as i32
 
+BLOCK = 3                   # air is known in blocks of 2^3 voxels a side
+
 
 @device
 def fill_bundle(g, r0, r1, c0, c1, rays):
@@ -78,52 +80,38 @@ def tile_planes(m, n, whole):
 
 
 @device
-def occupied_part(occupancy, m, nx, ny, nz, ka, first, stop, b0, b1, c0, c1, shear):
-    """Of the fibres b0..b1, c0..c1 of a window from ka on the box of those that touch, on the planes first <= k < stop of one octet, a block
-    that holds something; b1 < b0 where all is air."""
-    om, ob, oc = turn(m, (nx >> BLOCK) + 1, (ny >> BLOCK) + 1, (nz >> BLOCK) + 1)
-    tm, tb, tc = turn(m, 1, (nx >> BLOCK) + 1, ((nx >> BLOCK) + 1) * ((ny >> BLOCK) + 1))
-    b_low, b_high = extreme_shifts(shear[0], first - ka, stop - ka)
-    c_low, c_high = extreme_shifts(shear[1], first - ka, stop - ka)
-    from_b = i32(ob)
-    to_b = i32(-1)
-    from_c = i32(oc)
-    to_c = i32(-1)
-    for a in range(first >> BLOCK, ((stop - 1) >> BLOCK) + 1):
-        for c in range(max(c0 + c_low, 0) >> BLOCK, min((c1 + c_high) >> BLOCK, oc - 1) + 1):
-            for b in range(max(b0 + b_low, 0) >> BLOCK, min((b1 + b_high) >> BLOCK, ob - 1) + 1):
-                if occupancy[a * tm + b * tb + c * tc] != 0:
-                    from_b = min(from_b, i32(b))
-                    to_b = max(to_b, i32(b))
-                    from_c = min(from_c, i32(c))
-                    to_c = max(to_c, i32(c))
-    if to_b < 0:
-        return b1, i32(b1 - 1), c0, c1
-    side = 1 << BLOCK
-    return (i32(max(b0, from_b * side - b_high)), i32(min(b1, to_b * side + side - 1 - b_low)),
-            i32(max(c0, from_c * side - c_high)), i32(min(c1, to_c * side + side - 1 - c_low)))
-
-
-@device
 def without_air(occupancy, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, columns, rows):
     """Planes ka <= k < kb and fibres of a window less an octet at either end on which the rays meet air alone, and less what rays that pass
     something do not pass; and the last fibres b, c that such rays begin with."""
-    middle = i32(min(ka + EIGHT, kb))
-    from_b, to_b, from_c, to_c = occupied_part(occupancy, m, nx, ny, nz, ka, ka, middle, b0, b1, c0, c1, shear)
-    if middle < kb:
-        b_from, b_to, c_from, c_to = occupied_part(occupancy, m, nx, ny, nz, ka, middle, kb, b0, b1, c0, c1, shear)
-        if from_b > to_b:
-            ka = middle
-            b = i32(shear[0, EIGHT] - shear[0, 0])
-            c = i32(shear[1, EIGHT] - shear[1, 0])
-            b0, b1, from_b, to_b = b0 + b, b1 + b, b_from + b, b_to + b
-            c0, c1, from_c, to_c = c0 + c, c1 + c, c_from + c, c_to + c
-        elif b_from > b_to:
-            kb = middle
-        else:
-            from_b, to_b, from_c, to_c = min(from_b, b_from), max(to_b, b_to), min(from_c, c_from), max(to_c, c_to)
-    return (ka, kb if from_b <= to_b else ka, max(b0, from_b - columns + 1), min(b1, to_b + columns - 1),
-            max(c0, from_c - rows + 1), min(c1, to_c + rows - 1), to_b, to_c)
+    om, ob, oc = turn(m, (nx >> BLOCK) + 1, (ny >> BLOCK) + 1, (nz >> BLOCK) + 1)
+    tm, tb, tc = turn(m, 1, (nx >> BLOCK) + 1, ((nx >> BLOCK) + 1) * ((ny >> BLOCK) + 1))
+    beyond = i32((1 << BLOCK) - 1)
+    from_k, to_k, from_b, to_b, from_c, to_c = kb, ka, b1, i32(b0 - beyond), c1, i32(c0 - beyond)
+    for half in range(2):
+        first = i32(min(ka + half * EIGHT, kb))
+        stop = i32(min(first + EIGHT, kb))
+        b_low, b_high = extreme_shifts(shear[0], first - ka, stop - ka)
+        c_low, c_high = extreme_shifts(shear[1], first - ka, stop - ka)
+        for a in range(first >> BLOCK, (stop + beyond) >> BLOCK if first < stop else 0):
+            for c in range(max(c0 + c_low, 0) >> BLOCK, min((c1 + c_high) >> BLOCK, oc - 1) + 1):
+                for b in range(max(b0 + b_low, 0) >> BLOCK, min((b1 + b_high) >> BLOCK, ob - 1) + 1):
+                    if occupancy[a * tm + b * tb + c * tc] != 0:
+                        from_k = min(from_k, first)
+                        to_k = stop
+                        from_b = min(from_b, i32((b << BLOCK) - b_high))
+                        to_b = max(to_b, i32((b << BLOCK) - b_low))
+                        from_c = min(from_c, i32((c << BLOCK) - c_high))
+                        to_c = max(to_c, i32((c << BLOCK) - c_low))
+    half = EIGHT if from_k > ka and from_k < kb else 0
+    b = i32(shear[0, half] - shear[0, 0])
+    c = i32(shear[1, half] - shear[1, 0])
+    to_b = min(i32(to_b + beyond), b1)
+    to_c = min(i32(to_c + beyond), c1)
+    b0 = i32(max(b0, i32(from_b - columns + 1)) + b)
+    b1 = i32(min(b1, i32(to_b + columns - 1)) + b)
+    c0 = i32(max(c0, i32(from_c - rows + 1)) + c)
+    c1 = i32(min(c1, i32(to_c + rows - 1)) + c)
+    return from_k, to_k, b0, b1, c0, c1, i32(to_b + b), i32(to_c + c)
 
 
 @device
@@ -167,7 +155,8 @@ def joseph_tile(v, table, nx, ny, nz, metric, step, occupancy, rays, n, values, 
                 if b1 >= b0 and len(occupancy) > 0:
                     ka, kb, b0, b1, c0, c1, last_b, last_c = without_air(occupancy, m, nx, ny, nz, ka, stop, b0, b1, c0, c1, shear, columns, rows)
                 if b1 >= b0 and ka < kb:
-                    if fill_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, last_b, last_c, n, whole, part, shear, offsets, columns, rows):
+                    if fill_window(window, vc, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, last_b, last_c, n, whole, part, shear, offsets,
+                                   columns, rows):
                         sum_samples(window, whole, part, shear, columns, rows, window_width(m, b0, b1) * RUN, i32(n), acc)
                     else:
                         sample_directly(acc, vc, table, m, nx, ny, nz, ka, kb, n, whole, part)

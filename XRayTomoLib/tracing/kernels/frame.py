@@ -1,4 +1,4 @@
-"""What all per-ray functions share: reading a voxel, orienting a ray, clipping, skipping air.
+"""What all per-ray functions share: reading a voxel, orienting a ray, clipping.
 
 These files are plain Python, written once. A target (targets.py) loads them with `device` (its decorator), `real` (its number
 type), `fetch` (how it reads a voxel) and `deposit` (how it adds to one) put in.
@@ -12,7 +12,6 @@ from numpy import int32 as i32
 from numpy import uint32 as u32
 
 MASK = u32(0x7FFFFFFF)      # an index that is visibly not negative spares the compiler the wrap-around
-BLOCK = 3                   # air is known in blocks of 2^3 voxels a side
 
 
 @device
