@@ -251,6 +251,7 @@ set(XRAYTOMO_SCRIPTS
   "XRayTomoLib/resources.py"
   "XRayTomoLib/tracing/__init__.py"
   "XRayTomoLib/tracing/backprojection.py"
+  "XRayTomoLib/tracing/compilers.py"
   "XRayTomoLib/tracing/cpu.py"
   "XRayTomoLib/tracing/cuda.py"
   "XRayTomoLib/tracing/drr.py"

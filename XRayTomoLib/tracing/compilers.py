@@ -4,7 +4,11 @@ numba makes every function fit to be called by itself: optimised, in machine cod
 and optimised there once more, so this is waste, a quarter of the time to the first radiograph. No option leaves it out; the class Linked
 does, by names that numba does not publish, in the versions in which it was tried. Others compile in the ordinary way.
 """
+import gc
 import logging
+import threading
+from contextlib import contextmanager
+from functools import wraps
 
 LOG = logging.getLogger(__name__)
 TRIED = ("0.61", "0.62", "0.63", "0.64", "0.65", "0.66", "0.67", "0.68")
@@ -14,14 +18,56 @@ class TargetMissing(ImportError):
     """A target that cannot run here; the message says what would have to be installed."""
 
 
-def cpu_decorator(fastmath=True, cache=True, **options):
-    """For CPU kernels: no interpreter lock, cached on disk; without numba's memory manager, whose atomic counting of every slice costs more
-    than many slices' work and makes threads wait for each other: kernels allocate nothing and copy no array to another."""
+_pauses, _lock, _resume = 0, threading.Lock(), False
+
+
+def undisturbed(function):
+    """The function, called as numba loads and compiles fastest: without Python's garbage collector, which would go through numba's many objects
+    for nothing, and on a stack of one piece. Python 3.11 and later keep frames in pieces of 16 KiB, and a loop that calls across the end
+    of one maps and unmaps memory at every call: 100,000 times in the first radiograph. A frame of 1 MiB gets a piece of 2 MiB."""
+    @wraps(function)
+    def call(*args, **options):
+        with _collection_paused():
+            return function(*args, **options)
+    call.__code__ = call.__code__.replace(co_stacksize=1 << 17)
+    return call
+
+
+@contextmanager
+def _collection_paused():
+    global _pauses, _resume
+    with _lock:
+        _resume = gc.isenabled() if _pauses == 0 else _resume
+        _pauses += 1
+        gc.disable()
+    try:
+        yield
+    finally:
+        with _lock:
+            _pauses -= 1
+            if _pauses == 0 and _resume:
+                gc.enable()
+
+
+def awaits_compilation(kernel):
+    """Whether the kernel is numba's and was not called yet."""
+    return getattr(kernel, "signatures", None) == []
+
+
+@undisturbed
+def load_numba():
+    """The package numba; where it is missing TargetMissing says so."""
     try:
         import numba
     except ImportError as problem:
         raise TargetMissing("the fast CPU kernels need the package numba (pip install numba)") from problem
-    return numba.njit(fastmath=fastmath, nogil=True, error_model="numpy", cache=cache, _nrt=False, **options)
+    return numba
+
+
+def cpu_decorator(fastmath=True, cache=True, **options):
+    """For CPU kernels: no interpreter lock, cached on disk; without numba's memory manager, whose atomic counting of every slice costs more
+    than many slices' work and makes threads wait for each other: kernels allocate nothing and copy no array to another."""
+    return load_numba().njit(fastmath=fastmath, nogil=True, error_model="numpy", cache=cache, _nrt=False, **options)
 
 
 def inner_decorators():
@@ -54,11 +100,10 @@ def _compiler(library, no_overlap):
 
 def _linked():
     """The class of code that is only ever linked into other code, or None where it was not tried."""
-    import numba
     from llvmlite import binding
     from numba.core.codegen import JITCodeLibrary
-    if numba.__version__.rpartition(".")[0] not in TRIED:
-        LOG.info("numba %s: kernels compile in the ordinary way, a few seconds slower", numba.__version__)
+    if (version := load_numba().__version__).rpartition(".")[0] not in TRIED:
+        LOG.info("numba %s: kernels compile in the ordinary way, a few seconds slower", version)
         return None
 
     class Linked(JITCodeLibrary):

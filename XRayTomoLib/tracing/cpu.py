@@ -6,9 +6,11 @@ both in voxel coordinates (i, j, k), float64; results [channels, N, rows, cols] 
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
+from itertools import islice
 
 import numpy as np
 
+from .compilers import awaits_compilation, undisturbed
 from .targets import cpu_kernels
 
 THREADS = int(os.environ.get("XRAYTOMO_THREADS", 0)) or os.cpu_count() or 1
@@ -32,6 +34,9 @@ def in_parallel(function, jobs):
     if _pool is None and THREADS > 1:
         _pool = ThreadPoolExecutor(THREADS - 1, thread_name_prefix="xraytomo")
     jobs, lock = iter(jobs), threading.Lock()
+    if awaits_compilation(getattr(function, "kernel", function)):
+        for job in islice(jobs, 1):
+            undisturbed(function)(*job)
 
     def work():
         nonlocal jobs
@@ -62,6 +67,7 @@ def with_memory(kernel, make):
         if not hasattr(local, "memory"):
             local.memory = make()
         kernel(*job, *local.memory)
+    work.kernel = kernel
     return work
 
 

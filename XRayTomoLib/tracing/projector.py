@@ -10,8 +10,9 @@ from ..geometry import Flat
 from ..geometry.arrays import is_tensor, norm, to_numpy
 from ..memory import budget_bytes, check, plan_listed
 from . import reference
+from .compilers import TargetMissing, load_numba
 from .operator import LinearOperator
-from .targets import METHODS, TargetMissing
+from .targets import METHODS
 
 LOG = logging.getLogger(__name__)
 NO_MAP = torch.empty(0, dtype=torch.uint8)
@@ -263,13 +264,6 @@ def available_backends():
     return [*found, "torch"]
 
 
-def _check_cpu():
-    try:
-        import numba  # noqa: F401
-    except ImportError as problem:
-        raise TargetMissing("the fast CPU kernels need the package numba (pip install numba)") from problem
-
-
 def _check_cuda():
     if torch.version.cuda is None or not torch.cuda.is_available():
         raise TargetMissing("torch finds no NVIDIA GPU")
@@ -283,7 +277,7 @@ def _check_cuda():
         raise TargetMissing(f"GPU kernels need the package numba-cuda and its compiler (pip install 'numba-cuda[{extra}]')")
 
 
-CHECKS = {"cpu": _check_cpu, "cuda": _check_cuda, "torch": lambda: None}
+CHECKS = {"cpu": load_numba, "cuda": _check_cuda, "torch": lambda: None}
 _announced = set()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .compilers import TargetMissing, cpu_decorator, inner_decorators, no_overlap
+from .compilers import TargetMissing, cpu_decorator, inner_decorators, no_overlap, undisturbed
 
 LOG = logging.getLogger(__name__)
 KERNELS = Path(__file__).with_name("kernels")
@@ -68,6 +68,7 @@ def _copy(source, target):
         os.replace(scratch, target)
 
 
+@undisturbed
 def load_files(folder, names, given):
     """Runs the files one after the other, each with everything known so far put in; returns all their names."""
     known = dict(given)
