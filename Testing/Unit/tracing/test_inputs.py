@@ -145,6 +145,21 @@ def test_map_of_air_follows_the_lookup():
         torch.testing.assert_close(p, plain, rtol=1e-5, atol=1e-3)
 
 
+@pytest.mark.parametrize("air", [[(0, 1)], [(0, 1), (0x8000, 0x8001)], [(0x8000, 0x10000), (0, 50)], [(0, 0x10000)], [],
+                                 [(2 * i, 2 * i + 1) for i in range(9)]])
+def test_map_of_air_of_codes(air):
+    """Whatever codes stand for air: few intervals of them, and many."""
+    table = np.ones(65536, np.float32)
+    for first, stop in air:
+        table[first:stop] = 0
+    codes = np.random.default_rng(0).choice(np.array([0, 1, 2, 16, 17, 49, 50, 0x7FFF, 0x8000, 0x8001, 0xFFFF], np.uint16), (1, 20, 17, 24))
+    codes[:, :8, :8, :8] = air[0][0] if air else 1
+    blocks = cpu.occupancy(codes.view(np.int16), table)
+    assert np.array_equal(blocks, cpu.occupancy(table[codes], cpu.NO_TABLE))
+    assert blocks.reshape(3, 3, 4)[0, 0, 0] == (not air)
+    assert torch.from_numpy(blocks).reshape(3, 3, 4)[..., 3].sum() == 0       # beyond the volume
+
+
 # -- determinism
 @pytest.mark.parametrize("method", LINEAR)
 def test_adjoint_is_the_same_bit_for_bit(method):
