@@ -39,7 +39,7 @@ def cross(a, b):
 
 def norm(a):
     """Euclidean length over the last axis."""
-    return (a * a).sum(-1) ** 0.5
+    return sys.modules["torch"].linalg.vector_norm(a, dim=-1) if is_tensor(a) else (a * a).sum(-1) ** 0.5
 
 
 def unit(a):

@@ -161,11 +161,12 @@ def _pixel(index, shape):
 
 
 def rays_at(rays, shape, index):
-    """Starts and ends [m, 3] of the rays numbered `index` [m]."""
+    """Starts and ends [m, 3] of the rays numbered `index` [m]. (index_select: other indexing wakes torch's threads for a few numbers, and these
+    wait on a processor that the kernels' threads want.)"""
     if rays.shape[1] == 2:
-        return rays[index].unbind(1)
+        return rays.index_select(0, index).unbind(1)
     view, r, c = _pixel(index, shape)
-    b = rays[view].unbind(1)
+    b = (rays if len(rays) == 1 else rays.index_select(0, view)).unbind(1)
     return b[0] + c * b[1] + r * b[2], b[3] + c * b[4] + r * b[5]
 
 

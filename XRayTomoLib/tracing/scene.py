@@ -9,6 +9,7 @@ integral over the whole ray less that over the hidden pieces, traced through the
 for Joseph and Siddon, whose integrals add up over pieces (trilinear places its samples anew on each). Voxels that are nothing count 0;
 Joseph and trilinear interpolate down to that 0 over one voxel, while the surface lies on the voxels' sides.
 """
+import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,7 @@ from ..geometry import FreePixels, Views
 from ..geometry.arrays import is_tensor, norm, to_numpy
 from ..grids import CartesianGrid
 from ..grids.meshes import TriangleMesh
+from .cpu import TILE
 from .meshes import PIXELS, chords, crossings, rays_at, surface_of, world_rays
 from .projector import ProjectionError, Projector
 
@@ -141,17 +143,16 @@ class Scene:
         over = [(o, [h for h in self.objects if h.hides and h.priority > o.priority]) for o in self.objects]
         over = [(o, hiders) for o, hiders in over if hiders]
         crossed = [o for o in self.objects if isinstance(o, SceneMesh) and any(o in hiders for _, hiders in over)]
-        pictures = [self._whole(o, views, rays) for o in self.objects if o not in crossed]
-        if over:
-            pixels = views.shape[0] * views.shape[1]
-            step, each = max(1, PIXELS // pixels), 1 if rays.shape[1] == 6 else pixels
-            parts = [_Part(rays[i * each:(i + step) * each], views.shape, self.options) for i in range(0, len(views), step)]
-            pictures.append(torch.cat([self._sum([*map(p.whole, crossed), *(-p.hidden(o, hiders) for o, hiders in over)]) for p in parts], -3))
-        return self._sum(pictures).expand(*self.lead, -1, -1, -1)
-
-    def _sum(self, pictures):
-        first, *others = (p.to(self.device, self.dtype) for p in pictures)
-        return sum(others, first)
+        pictures = [self._whole(o, views, rays).to(self.device, self.dtype) for o in self.objects if o not in crossed]
+        shape, pixels = (*self.lead, len(views), *views.shape), math.prod(views.shape)
+        total = sum(pictures[1:], pictures[0]) if pictures else torch.zeros(shape, dtype=self.dtype, device=self.device)
+        total = total.expand(shape).contiguous().flatten(-3)
+        step, each = max(1, PIXELS // pixels), 1 if rays.shape[1] == 6 else pixels
+        for i in range(0, len(views) if over else 0, step):
+            part = _Part(rays[i * each:(i + step) * each], views.shape, self.options)
+            for ray, values in (*map(part.whole, crossed), *(part.hidden(o, hiders) for o, hiders in over)):
+                total.index_add_(-1, (ray + i * pixels).to(total.device), values.to(total).expand(*self.lead, -1))
+        return total.reshape(shape)
 
     def _whole(self, o, views, rays):
         """The picture [..., views, rows, cols] of an object that nothing hides."""
@@ -162,48 +163,56 @@ class Scene:
 
 
 class _Part:
-    """What meshes that hide show, and what is hidden, on the rays of some views; crossings are found once an object."""
+    """What meshes that hide show, and less of what is hidden, on the rays of some views: rays [n] and what is added there [..., n]. Few rays
+    as a rule, so pictures of it would cost more. Crossings are found once an object."""
 
     def __init__(self, rays, shape, options):
         self.rays, self.shape, self.options = rays, list(shape), options
-        self.pixels = len(rays) * (shape[0] * shape[1] if rays.shape[1] == 6 else 1)
         self.found = {}
 
     def whole(self, mesh):
-        """The picture [..., views, rows, cols] of a mesh, of its crossings."""
+        """All of a mesh, of its crossings, whose parameters nearly cancel: added up in float64."""
         ray, a, sign = self._crossings(mesh)
         start, end = rays_at(self.rays, self.shape, ray)
-        return self._picture(ray, mesh.mu.to(a.device)[..., None] * (sign * a.clamp(0, 1) * norm(end - start)))
+        ray, place = torch.unique_consecutive(ray, return_inverse=True)
+        lengths = torch.zeros(len(ray), dtype=a.dtype).index_add(0, place, sign * a.clamp(0, 1) * norm(end - start))
+        return ray, mesh.mu.to(a.device)[..., None] * lengths
 
     def hidden(self, o, hiders):
-        """Integrals [..., views, rows, cols] of an object over the pieces of the rays that lie inside any of the hiders."""
+        """Less the integrals of an object over the pieces of the rays that lie inside any of the hiders."""
         ray, a, inside = self._pieces([] if isinstance(o, SceneVolume) else [o], hiders)
         start, end = rays_at(self.rays, self.shape, ray)
         start, end = (start + a[:, i:i + 1] * (end - start) for i in (0, 1))
         if isinstance(o, SceneMesh):
-            return self._picture(ray, o.mu.to(a.device)[..., None] * (inside * norm(end - start)))
+            return ray, -o.mu.to(a.device)[..., None] * (inside * norm(end - start))
         if not len(ray):
-            return self._picture(ray, o.mu.new_zeros((*o.lead, 0)))
-        return self._picture(ray, Projector(o.grid, _as_views(start, end), **self.options)(o.values())[..., 0, 0, :])
-
-    def _picture(self, ray, values):
-        """The sums [..., views, rows, cols] of values [..., m] that belong to the rays numbered `ray`."""
-        lead = values.shape[:-1]
-        total = torch.zeros(*lead, self.pixels, dtype=values.dtype, device=values.device).index_add(-1, ray.to(values.device), values)
-        return total.reshape(*lead, -1, *self.shape)
+            return ray, o.mu.new_zeros((*o.lead, 0))
+        return ray, -Projector(o.grid, _as_views(start, end), **self.options)(o.values())[..., 0, 0, :]
 
     def _pieces(self, own, hiders):
-        """Pieces between crossings that lie inside any of the hiders: ray [m], ends [m, 2] in [0, 1], how often inside `own` [m]."""
+        """Pieces between crossings that lie inside any of the hiders: ray [m], ends [m, 2] in [0, 1], how often inside `own` [m].
+
+        They follow each other by squares of pixels, for volumes are traced fastest by rays that lie close together.
+        """
         groups = [self._crossings(o) for o in (*own, *hiders)]
         ray, sign = (np.concatenate([g[i].numpy() for g in groups]) for i in (0, 2))
         hiding = np.repeat([i >= len(own) for i in range(len(groups))], [len(g[0]) for g in groups])
         a = torch.cat([g[1] for g in groups]).clamp(0, 1)
         order = np.lexsort((a.detach().numpy(), ray))
-        ray, sign, hiding, a = ray[order], sign[order], hiding[order], a[torch.from_numpy(order)]
+        ray, sign, hiding, a = ray[order], sign[order], hiding[order], a.index_select(0, torch.from_numpy(order))
         inside, cover = -np.cumsum(sign * ~hiding), -np.cumsum(sign * hiding)       # closed surfaces: 0 again after each ray
         longer = (ray[1:] == ray[:-1]) & (cover[:-1] > 0) & (np.diff(a.detach().numpy()) > 0)
-        first = torch.from_numpy(np.flatnonzero(longer))
-        return torch.from_numpy(ray)[first], torch.stack([a[first], a[first + 1]], 1), torch.from_numpy(inside)[first]
+        first = np.flatnonzero(longer)
+        first = first[np.argsort(self._square(ray[first]), kind="stable")]
+        ends = [a.index_select(0, torch.from_numpy(i)) for i in (first, first + 1)]
+        return torch.from_numpy(ray[first]), torch.stack(ends, 1), torch.from_numpy(inside[first])
+
+    def _square(self, ray):
+        """Number of the square of pixels that each ray [m] belongs to."""
+        rows, cols = self.shape
+        view, pixel = np.divmod(ray, rows * cols)
+        across, down = -(-cols // TILE), -(-rows // TILE)
+        return (view * down + pixel // cols // TILE) * across + pixel % cols // TILE
 
     def _crossings(self, o):
         """Crossings of all rays with the surface of an object."""
