@@ -154,6 +154,7 @@ set(XRAYTOMO_SCRIPTS
   "XRayTomoLib/mrml/slice_view.py"
   "XRayTomoLib/mrml/stack.py"
   "XRayTomoLib/mrml/stored_options.py"
+  "XRayTomoLib/mrml/tables.py"
   "XRayTomoLib/mrml/trajectory.py"
   "XRayTomoLib/mrml/trajectory_display.py"
   "XRayTomoLib/mrml/transforms.py"

@@ -11,7 +11,7 @@ import vtk
 from SlicerHost import driving
 
 from XRayTomoLib.geometry import pose_about, transform_points
-from XRayTomoLib.mrml import convergence, moved_nodes, xrays
+from XRayTomoLib.mrml import convergence, moved_nodes, tables, xrays
 from XRayTomoLib.mrml.choices import StartFrom
 from XRayTomoLib.mrml.geometry_node import views_from_node
 from XRayTomoLib.mrml.registration_evaluation import rows_of
@@ -119,7 +119,7 @@ def check_run(section, folder):
     ui.replaySlider.setValue(ui.replaySlider.maximum)
     assert error_mm(section.volume) < 0.5
     driving.click(ui.convergencePlotButton)
-    assert table.GetNodeReference(convergence.CHART_ROLE) is not None
+    assert table.GetNodeReference(tables.CHART_ROLE) is not None
     ui.movieFolderPath.setCurrentPath(str(folder / "movie"))
     driving.process()
     driving.click(ui.movieButton)

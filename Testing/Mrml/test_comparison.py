@@ -5,7 +5,7 @@ import pytest
 import slicer
 
 from XRayTomoLib.grids import CartesianGrid
-from XRayTomoLib.mrml import comparison, convergence
+from XRayTomoLib.mrml import comparison, tables
 from XRayTomoLib.mrml.volumes import VolumeError, grid_from_volume
 from XRayTomoLib.physics.attenuation import AttenuationModel
 
@@ -61,7 +61,7 @@ def test_profiles_follow_the_line(logic):
     _figures, again = logic.compare(a, b, outputNode=node)
     assert again is node
     assert [len(slicer.util.getNodesByClass(f"vtkMRMLPlot{kind}Node")) for kind in ("Chart", "Series")] == [1, 2]
-    assert table.GetNodeReference(convergence.CHART_ROLE).GetNumberOfPlotSeriesNodes() == 2
+    assert table.GetNodeReference(tables.CHART_ROLE).GetNumberOfPlotSeriesNodes() == 2
 
 
 def test_a_volume_is_not_its_own_reference(logic):

@@ -9,7 +9,7 @@ import slicer
 from XRayTomoLib.geometry import CArm, circle
 from XRayTomoLib.grids import CartesianGrid
 from XRayTomoLib.grids.resampling import resampled
-from XRayTomoLib.mrml import convergence, reconstruction_job
+from XRayTomoLib.mrml import convergence, reconstruction_job, tables
 from XRayTomoLib.mrml.geometry_node import new_geometry_node, write_geometry
 from XRayTomoLib.mrml.volumes import VolumeError, grid_from_volume
 
@@ -98,7 +98,7 @@ def test_convergence_is_a_table_with_its_plot(logic, scan, volume):
     table = convergence.table_of(node)
     residual = array_of_column(table, "residual")
     assert array_of_column(table, "iteration") == [1, 2, 3, 4] and all(a > b for a, b in zip(residual, residual[1:], strict=False))
-    chart = table.GetNodeReference(convergence.CHART_ROLE)
+    chart = table.GetNodeReference(tables.CHART_ROLE)
     assert chart.GetNthPlotSeriesNode(0).GetTableNode() is table
     logic.reconstruct(scan, method="cgls", regionNode=volume, iterations=2, outputNode=node)
     assert convergence.table_of(node) is table and table.GetNumberOfRows() == 2
@@ -111,7 +111,7 @@ def test_the_prior_is_drawn_beside_the_residual(logic, scan, volume):
     table = convergence.table_of(node)
     prior, share = array_of_column(table, "prior"), array_of_column(table, "prior share")
     assert len(prior) == 4 and min(prior) > 0 and max(share) == 1 and share[0] == pytest.approx(prior[0] / max(prior))
-    chart = table.GetNodeReference(convergence.CHART_ROLE)
+    chart = table.GetNodeReference(tables.CHART_ROLE)
     assert [chart.GetNthPlotSeriesNode(n).GetYColumnName() for n in range(2)] == ["residual", "prior share"]
     logic.reconstruct(scan, method="cgls", regionNode=volume, iterations=2, outputNode=node)
     assert chart.GetNumberOfPlotSeriesNodes() == 1 and len(slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode")) == 1

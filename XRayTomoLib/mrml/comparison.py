@@ -10,8 +10,8 @@ from ..grids.resampling import resampled, sampled
 from ..jobs import Step
 from ..physics.attenuation import AttenuationModel, looks_like_hu
 from .acquisition import put_into_folder
-from .convergence import add_chart, fill_table, remove_chart
 from .stack import new_stack_image
+from .tables import add_chart, fill_table, remove_chart
 from .transforms import matrix_from_array
 from .volumes import VolumeError, array_from_volume, grid_from_volume
 

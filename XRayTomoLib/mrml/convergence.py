@@ -3,8 +3,9 @@
 import slicer
 import vtk
 
+from .tables import CHART_ROLE, add_chart, add_line, chart_lines, fill_table, remove_chart
+
 TABLE_ROLE = "XRayTomo.Convergence"
-CHART_ROLE = "XRayTomo.Chart"
 _COLUMNS = {
     "iteration": vtk.vtkIntArray,
     "residual": vtk.vtkDoubleArray,
@@ -32,9 +33,9 @@ def show_convergence(rows, name, table=None):
 def _chart_prior(table, has_prior):
     """The chart has a line for the prior where the table has a column for it."""
     chart = table.GetNodeReference(CHART_ROLE)
-    found = next((series for series in _lines(chart) if series.GetYColumnName() == "prior share"), None)
+    found = next((series for series in chart_lines(chart) if series.GetYColumnName() == "prior share"), None)
     if has_prior and chart is not None and found is None:
-        _add_line(chart, table, "iteration", "prior share")
+        add_line(chart, table, "iteration", "prior share")
         chart.SetYAxisTitle("relative residual, prior")
     elif found is not None and not has_prior:
         slicer.mrmlScene.RemoveNode(found)
@@ -60,55 +61,3 @@ def remove_convergence_of(node):
         return
     remove_chart(table)
     slicer.mrmlScene.RemoveNode(table)
-
-
-def fill_table(table, columns):
-    """Gives a table node these columns alone, each a title, a VTK array class and its values."""
-    with slicer.util.NodeModify(table):
-        table.RemoveAllColumns()
-        for title, make, values in columns:
-            column = make()
-            column.SetName(title)
-            for value in values:
-                column.InsertNextValue(value)
-            table.AddColumn(column)
-
-
-def remove_chart(table):
-    """Takes the chart of a table node, where it has one, and the lines in it out of the scene."""
-    chart = table.GetNodeReference(CHART_ROLE)
-    for node in (*_lines(chart), chart):
-        if node is not None:
-            slicer.mrmlScene.RemoveNode(node)
-
-
-def _lines(chart):
-    """The plot series of a chart node, or of None."""
-    return [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())] if chart is not None else []
-
-
-def add_chart(table, x, columns):
-    """A chart node of a table node, one line for each of `columns` {column: axis title} over the column `x`."""
-    chart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode", table.GetName())
-    for column in columns:
-        _add_line(chart, table, x, column)
-    chart.SetTitle(table.GetName())
-    chart.SetXAxisTitle(x)
-    chart.SetYAxisTitle(", ".join(dict.fromkeys(columns.values())))
-    table.SetNodeReferenceID(CHART_ROLE, chart.GetID())
-    return chart
-
-
-def _add_line(chart, table, x, column):
-    series = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", column)
-    series.SetAndObserveTableNodeID(table.GetID())
-    series.SetXColumnName(x)
-    series.SetYColumnName(column)
-    series.SetPlotType(slicer.vtkMRMLPlotSeriesNode.PlotTypeScatter)
-    series.SetUniqueColor()
-    chart.AddAndObservePlotSeriesNodeID(series.GetID())
-
-
-def show_chart(table):
-    """Shows the chart of a table node in the plot view, in a layout that has one."""
-    slicer.modules.plots.logic().ShowChartInLayout(table.GetNodeReference(CHART_ROLE))

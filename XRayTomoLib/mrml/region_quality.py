@@ -7,8 +7,8 @@ import slicer
 import vtk
 
 from ..physics.attenuation import looks_like_hu
-from .convergence import add_chart, fill_table, remove_chart
 from .coverage import box_of_node
+from .tables import add_chart, fill_table, remove_chart
 from .volumes import VolumeError, array_from_volume, grid_from_volume
 
 MOST_VOXELS = 2_000_000

@@ -7,9 +7,9 @@ import slicer
 import vtk
 
 from .acquisition import put_into_folder
-from .convergence import fill_table
 from .landmarks import points_ras
 from .registration_start import marked_pixels
+from .tables import fill_table
 from .transforms import matrix_of, world_from_local
 from .volumes import PROVENANCE_ATTRIBUTE, VolumeError
 from .xrays import view_of

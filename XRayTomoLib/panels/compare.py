@@ -3,7 +3,7 @@
 import slicer
 from slicer.i18n import tr as _
 
-from ..mrml import comparison, convergence, region_quality
+from ..mrml import comparison, region_quality, tables
 from ..mrml.acquisition import attenuation_from_parameters
 from . import dependencies
 from .job_bar import JobBar
@@ -72,7 +72,7 @@ class CompareSection(Section):
         self.panel.update()
 
     def onProfile(self):
-        convergence.show_chart(comparison.profile_table(self.parameters.differenceVolume))
+        tables.show_chart(comparison.profile_table(self.parameters.differenceVolume))
 
     def onMeasureRegion(self):
         p, self._failure = self.parameters, ""
@@ -89,7 +89,7 @@ class CompareSection(Section):
         self.update()
 
     def onSpectrum(self):
-        convergence.show_chart(self.parameters.spectrumTable)
+        tables.show_chart(self.parameters.spectrumTable)
 
 
 def _qualityText(quality):

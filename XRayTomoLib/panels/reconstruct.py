@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from ..geometry.formats.xraytomo import FORMAT
 from ..jobs import LatestWorker
-from ..mrml import convergence, reconstruction_job, stack
+from ..mrml import convergence, reconstruction_job, stack, tables
 from ..mrml.stored_options import read_options, stored_names, write_options
 from ..mrml.volume_rendering import show_rendering
 from . import dependencies
@@ -114,7 +114,7 @@ class ReconstructSection(Section):
         showText(self.ui.reconstructionStatusLabel, _("Ending after the present step"))
 
     def onConvergence(self):
-        convergence.show_chart(convergence.table_of(self.parameters.reconstruction))
+        tables.show_chart(convergence.table_of(self.parameters.reconstruction))
 
     def onStep(self, step):
         work, picture = self._work, self._work.take_picture()

@@ -3,7 +3,7 @@
 import qt
 from slicer.i18n import tr as _
 
-from ..mrml import convergence, overlay, registration_evaluation, registration_job, xrays
+from ..mrml import convergence, overlay, registration_evaluation, registration_job, tables, xrays
 from . import dependencies
 from .job_bar import JobBar
 from .section import showText
@@ -66,7 +66,7 @@ class RegistrationResult:
             showText(self._section.ui.movieStatusLabel, _("Step {index} of {last}; the last is the result.").format(index=index, last=last))
 
     def onPlot(self):
-        convergence.show_chart(convergence.table_of(self._section.parameters.registration))
+        tables.show_chart(convergence.table_of(self._section.parameters.registration))
 
     def onFolder(self, path):
         if not self._isQuiet and self._section.parameters is not None:

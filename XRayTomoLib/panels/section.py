@@ -77,8 +77,12 @@ class Section:
         """Points are placed in the views, one or with `persistent` many, in the list that a parameter holds; it is made where there is none."""
         if getattr(self.parameters, role) is None:
             setattr(self.parameters, role, new_points_node(name, colour))
+        self.place(getattr(self.parameters, role), persistent)
+
+    def place(self, node, persistent=True):
+        """Points are placed in the views, one or with `persistent` many, in this markups node."""
         markups = slicer.modules.markups.logic()
-        markups.SetActiveList(getattr(self.parameters, role))
+        markups.SetActiveList(node)
         markups.StartPlaceMode(persistent)
 
     def _onCollapsed(self, collapsed):

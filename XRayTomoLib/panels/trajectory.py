@@ -110,9 +110,7 @@ class TrajectorySection(Section):
         if p.trajectoryCurve is None:
             p.trajectoryCurve = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsCurveNode", _("Source path"))
             p.trajectoryCurve.CreateDefaultDisplayNodes()
-        markups = slicer.modules.markups.logic()
-        markups.SetActiveList(p.trajectoryCurve)
-        markups.StartPlaceMode(True)
+        self.place(p.trajectoryCurve)
 
     def onView(self, value):
         if self.parameters is not None and not self._isQuiet:

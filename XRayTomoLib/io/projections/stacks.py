@@ -89,7 +89,8 @@ def write_stack(path, stack, views=None, kind=LINE_INTEGRAL, provenance=None, ge
         views: geometry, written to `geometry_path` (default <name>.geometry.json).
 
     Raises:
-        ProjectionError: another suffix, images of different sizes, or a file that cannot be written.
+        ProjectionError: another suffix, images of different sizes or numbers that the first one's type cannot hold, or a file that cannot be
+            written.
     """
     if len(stack) == 0:
         raise ProjectionError(f"{path}: there is no projection to write.")
@@ -158,7 +159,10 @@ class _Writer:
         image = np.asarray(image)
         if image.shape != self.shape or self.written == self.count:
             raise ProjectionError(f"{self.path}: image {self.written} of shape {image.shape}; expected {self.count} images of {self.shape}.")
-        pixels = np.ascontiguousarray(image, self.dtype)
+        with np.errstate(invalid="ignore", over="ignore"):
+            pixels = np.ascontiguousarray(image, self.dtype)
+        if self.dtype.kind in "iu" and not np.array_equal(pixels, image):
+            raise ProjectionError(f"{self.path}: image {self.written} holds numbers that {self.dtype.name} cannot; expected a stack of one type.")
         self.digest.update(pixels)
         self.file.write(pixels)
         self.written += 1

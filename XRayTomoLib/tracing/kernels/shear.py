@@ -52,6 +52,16 @@ def extreme_shifts(row, first, stop):
 
 
 @device
+def window_shifts(row, planes):
+    """The least and the largest shift of a window of so many planes."""
+    low, high = extreme_shifts(row, 0, min(planes, EIGHT))
+    if planes > EIGHT:
+        low_of_second, high_of_second = extreme_shifts(row, EIGHT, planes)
+        return min(low, low_of_second), max(high, high_of_second)
+    return low, high
+
+
+@device
 def tile_shear(m, n, whole, part, shear):
     """Sets shear to the middle of the slopes of rays with major axis m; returns how many columns and rows of fibres they pass at most."""
     least_b = real(1)

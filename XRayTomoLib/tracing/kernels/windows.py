@@ -243,16 +243,6 @@ def copy_singly(window, to, v, table, first, width, planes, b0, nb, c, nc, step,
 
 
 @device
-def lean_of(row, planes):
-    """The least and the largest shift of so many planes."""
-    low, high = extreme_shifts(row, 0, min(planes, EIGHT))
-    if planes > EIGHT:
-        low_of_second, high_of_second = extreme_shifts(row, EIGHT, planes)
-        return min(low, low_of_second), max(high, high_of_second)
-    return low, high
-
-
-@device
 def copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, offsets):
     """Fills the window, of planes ka <= k < kb."""
     nm, nb, nc = turn(m, nx, ny, nz)
@@ -260,8 +250,8 @@ def copy_window(window, v, table, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, 
     planes = i32(kb - ka)
     width = window_width(m, b0, b1)
     low, high, pieces, second = set_offsets(offsets, shear, m, planes, sm, sb, sc)
-    b_low, b_high = lean_of(shear[0], planes)
-    c_low, c_high = lean_of(shear[1], planes)
+    b_low, b_high = window_shifts(shear[0], planes)
+    c_low, c_high = window_shifts(shear[1], planes)
     for c in range(c0, c1 + 1):
         to = i64(c - c0) * width * RUN
         first = ka * sm + b0 * sb + c * sc
@@ -296,7 +286,7 @@ def add_window(o, window, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, offsets)
     planes = i32(kb - ka)
     width = window_width(m, b0, b1)
     low, high, pieces, second = set_offsets(offsets, shear, m, planes, sm, sb, sc)
-    c_low, c_high = lean_of(shear[1], planes)
+    c_low, c_high = window_shifts(shear[1], planes)
     no_table = window[:0]
     for c in range(c0, c1 + 1):
         to = i64(c - c0) * width * RUN

@@ -131,6 +131,10 @@ def test_streaming_keeps_nothing_of_a_failed_stack(tmp_path):
             with writing_stack(tmp_path / "s.nrrd", 3, (4, 5), np.uint16, kit.cone_views()) as append:
                 for _ in range(images):
                     append(np.zeros((4, 5)))
+    for image in (np.full((2, 3), 0.5), np.full((2, 3), 70000), np.full((2, 3), -1), np.full((2, 3), np.nan)):
+        with pytest.raises(ProjectionError, match="image 1 holds numbers that uint16 cannot"):
+            write_stack(tmp_path / "mixed.nrrd", [np.ones((2, 3), np.uint16), image])
+        assert not (tmp_path / "mixed.nrrd").exists()
     with pytest.raises(ProjectionError, match="expected 3 images of"):
         with writing_stack(tmp_path / "s.nrrd", 3, (4, 5)) as append:
             append(np.zeros((5, 4)))
