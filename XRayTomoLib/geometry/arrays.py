@@ -39,7 +39,10 @@ def cross(a, b):
 
 def norm(a):
     """Euclidean length over the last axis."""
-    return sys.modules["torch"].linalg.vector_norm(a, dim=-1) if is_tensor(a) else (a * a).sum(-1) ** 0.5
+    if not is_tensor(a):
+        return (a * a).sum(-1) ** 0.5
+    # torch's root would wake its threads for 2048 numbers, and these wait on a processor that the kernels' threads want
+    return sys.modules["torch"].linalg.vector_norm(a if a.is_floating_point() else a.double(), dim=-1)
 
 
 def unit(a):

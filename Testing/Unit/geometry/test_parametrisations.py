@@ -11,7 +11,14 @@ from scipy.linalg import expm
 from scipy.spatial.transform import Rotation
 
 from XRayTomoLib.geometry import GeometryError, rigid, rotation_from_vector
-from XRayTomoLib.geometry.parametrisations import PARAMETERS, rotation_matrices, rotation_parameters, to_euler_angles
+from XRayTomoLib.geometry.parametrisations import (
+    PARAMETERS,
+    from_quaternion,
+    from_rotation_6d,
+    rotation_matrices,
+    rotation_parameters,
+    to_euler_angles,
+)
 from XRayTomoLib.geometry.pose import rigid_from_twist, twist_from_rigid
 
 CONVENTIONS = [a + b + c for a, b, c in product("XYZ", repeat=3) if b not in (a, c)]
@@ -120,3 +127,10 @@ def test_refusals():
     for convention in (None, "ZZX", "ABC", 5, "ZX"):
         with pytest.raises(GeometryError, match="Euler convention"):
             rotation_parameters(rigid(np.eye(3), np.zeros(3))[:3, :3], "euler_angles", convention)
+
+
+def test_whole_numbers_are_taken():
+    turned = from_quaternion(np.array([[0, 0, 2, 0]]))
+    np.testing.assert_allclose(turned[0], np.diag([-1, 1, -1]), atol=1e-15)
+    np.testing.assert_allclose(from_quaternion(torch.tensor([[0, 0, 2, 0]])), turned, atol=1e-15)
+    np.testing.assert_allclose(from_rotation_6d(torch.tensor([[0, 3, 0, -1, 0, 0]])), from_rotation_6d(np.array([[0, 3, 0, -1, 0, 0]])), atol=1e-15)

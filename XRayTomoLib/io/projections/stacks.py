@@ -160,8 +160,8 @@ class _Writer:
         if image.shape != self.shape or self.written == self.count:
             raise ProjectionError(f"{self.path}: image {self.written} of shape {image.shape}; expected {self.count} images of {self.shape}.")
         with np.errstate(invalid="ignore", over="ignore"):
-            pixels = np.ascontiguousarray(image, self.dtype)
-        if self.dtype.kind in "iu" and not np.array_equal(pixels, image):
+            pixels = np.ascontiguousarray(image.real, self.dtype)
+        if not _holds(pixels, image):
             raise ProjectionError(f"{self.path}: image {self.written} holds numbers that {self.dtype.name} cannot; expected a stack of one type.")
         self.digest.update(pixels)
         self.file.write(pixels)
@@ -172,6 +172,13 @@ class _Writer:
             raise ProjectionError(f"{self.path}: {self.written} images were given, {self.count} were announced.")
         self.file.seek(self.hash_at)
         self.file.write(self.digest.hexdigest().encode())
+
+
+def _holds(pixels, image):
+    """Whether the pixels are the image's numbers, rounded where they are floats."""
+    if image.dtype.kind == "c":
+        return False
+    return np.array_equal(pixels, image) if pixels.dtype.kind in "iu" else np.array_equal(np.isfinite(pixels), np.isfinite(image))
 
 
 def _escaped(text):

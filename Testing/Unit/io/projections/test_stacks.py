@@ -135,6 +135,11 @@ def test_streaming_keeps_nothing_of_a_failed_stack(tmp_path):
         with pytest.raises(ProjectionError, match="image 1 holds numbers that uint16 cannot"):
             write_stack(tmp_path / "mixed.nrrd", [np.ones((2, 3), np.uint16), image])
         assert not (tmp_path / "mixed.nrrd").exists()
+    for image in (np.full((2, 3), 1e300), np.full((2, 3), 1 + 1j)):
+        with pytest.raises(ProjectionError, match="image 1 holds numbers that float32 cannot"):
+            write_stack(tmp_path / "mixed.nrrd", [np.ones((2, 3), np.float32), image])
+    write_stack(tmp_path / "mixed.nrrd", [np.ones((2, 3), np.float32), np.array([[0.1, np.inf, np.nan]] * 2)])
+    (tmp_path / "mixed.nrrd").unlink()
     with pytest.raises(ProjectionError, match="expected 3 images of"):
         with writing_stack(tmp_path / "s.nrrd", 3, (4, 5)) as append:
             append(np.zeros((5, 4)))
