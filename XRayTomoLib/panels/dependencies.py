@@ -52,6 +52,6 @@ def _offerNumba():
     except ImportError:  # Slicer before 5.11
         question = _("XRayTomo needs the Python package numba to compute radiographs in milliseconds instead of seconds. Install it now?")
         if slicer.util.confirmOkCancelDisplay(question):
-            slicer.util.pip_install("numba>=0.61")
+            slicer.util.pip_install(resource_path("requirements.txt").read_text(encoding="utf-8").strip())
         return
     packaging.pip_ensure(packaging.load_requirements(str(resource_path("requirements.txt"))), requester="XRayTomo")

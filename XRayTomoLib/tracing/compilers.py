@@ -8,7 +8,7 @@ import gc
 import logging
 import threading
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, wraps
 
 LOG = logging.getLogger(__name__)
 TRIED = ("0.61", "0.62", "0.63", "0.64", "0.65", "0.66", "0.67", "0.68")
@@ -84,20 +84,21 @@ def no_overlap():
     return cpu_decorator(pipeline_class=_compiler(None, True))
 
 
-def _compiler(library, no_overlap):
-    """numba's ordinary compiler with these changes; library: a class, or None for numba's own."""
+def _compiler(library, noalias):
+    """numba's ordinary compiler with these changes; library: a class, or None for numba's own; noalias: array arguments do not overlap."""
     from numba.core.compiler import CompilerBase, DefaultPassBuilder
 
     class Compiler(CompilerBase):
         def define_pipelines(self):
             if library is not None:
                 self.state.library = library(self.state.targetctx.codegen(), self.state.func_id.func_qualname)
-            if no_overlap:
+            if noalias:
                 self.state.flags.noalias = True
             return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
     return Compiler
 
 
+@cache
 def _linked():
     """The class of code that is only ever linked into other code, or None where it was not tried."""
     if (version := load_numba().__version__).rpartition(".")[0] not in TRIED:

@@ -26,7 +26,7 @@ _pool = None
 
 def in_parallel(function, jobs):
     """Calls function(*job) for every job, on the calling thread and on those of the pool, and waits; jobs (an iterable) are made one by
-    one, as threads come free.
+    one, as threads come free. A kernel that is not compiled yet does its first job alone.
 
     After an error no further job begins; the first one is raised when all threads have ended.
     """
@@ -207,7 +207,7 @@ def occupancy(volume, table):
     _, nz, ny, nx = volume.shape
     blocks = np.zeros(tuple(n // side + 1 for n in (nz, ny, nx)), bool)
     rows, cols = np.arange(0, ny, side), np.arange(0, nx, side)
-    is_something = _lookup_of_something(table) if len(table) else lambda layer: layer != 0
+    is_something = _test_of_codes(table) if len(table) else lambda layer: layer != 0
 
     def mark(k):
         something = np.zeros((ny, nx), bool)
@@ -218,7 +218,7 @@ def occupancy(volume, table):
     return blocks.view(np.uint8).reshape(-1)
 
 
-def _lookup_of_something(table):
+def _test_of_codes(table):
     """is_something(layer of 16-bit codes): where the table's value is not 0. Codes of air are few intervals as a rule, compared in a fraction
     of the time of a lookup."""
     something = table != 0

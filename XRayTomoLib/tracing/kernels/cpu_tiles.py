@@ -102,16 +102,16 @@ def without_air(occupancy, m, nx, ny, nz, ka, kb, b0, b1, c0, c1, shear, columns
                         to_b = max(to_b, i32((b << BLOCK) - b_low))
                         from_c = min(from_c, i32((c << BLOCK) - c_high))
                         to_c = max(to_c, i32((c << BLOCK) - c_low))
-    half = EIGHT if from_k > ka and from_k < kb else 0
-    b = i32(shear[0, half] - shear[0, 0])
-    c = i32(shear[1, half] - shear[1, 0])
+    skipped = EIGHT if from_k > ka and from_k < kb else 0
+    shift_b = i32(shear[0, skipped] - shear[0, 0])
+    shift_c = i32(shear[1, skipped] - shear[1, 0])
     to_b = min(i32(to_b + beyond), b1)
     to_c = min(i32(to_c + beyond), c1)
-    b0 = i32(max(b0, i32(from_b - columns + 1)) + b)
-    b1 = i32(min(b1, i32(to_b + columns - 1)) + b)
-    c0 = i32(max(c0, i32(from_c - rows + 1)) + c)
-    c1 = i32(min(c1, i32(to_c + rows - 1)) + c)
-    return from_k, to_k, b0, b1, c0, c1, i32(to_b + b), i32(to_c + c)
+    b0 = i32(max(b0, i32(from_b - columns + 1)) + shift_b)
+    b1 = i32(min(b1, i32(to_b + columns - 1)) + shift_b)
+    c0 = i32(max(c0, i32(from_c - rows + 1)) + shift_c)
+    c1 = i32(min(c1, i32(to_c + rows - 1)) + shift_c)
+    return from_k, to_k, b0, b1, c0, c1, i32(to_b + shift_b), i32(to_c + shift_c)
 
 
 @device

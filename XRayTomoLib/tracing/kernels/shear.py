@@ -140,9 +140,9 @@ def place_octet(n, whole, part, half, ka, begin, stop_plane, b0, c0, last_b, las
         c = part[1, q] + real(ka) * dc - c0
         ib = i32(min(b + lo * (db - lean_b), b + hi * (db - lean_b)) + low_b) if some else i32(0)
         ic = i32(min(c + lo * (dc - lean_c), c + hi * (dc - lean_c)) + low_c) if some else i32(0)
-        beside = min(min(ib, i32(last_b - ib)), min(ic, i32(last_c - ic)))
+        within = min(min(ib, i32(last_b - ib)), min(ic, i32(last_c - ic)))
         first_here[q] = first
-        stop_here[q] = stop if beside >= i32(0) else i32(0)
+        stop_here[q] = stop if within >= i32(0) else i32(0)
         places[q] = i32(begin + i32(i32(i32(ic * width) + ib) * i32(RUN)))
         at_b[q] = b - real(ib)
         at_c[q] = c - real(ic)
