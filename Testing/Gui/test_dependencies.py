@@ -1,10 +1,10 @@
 """What happens round the installation of packages in the panel."""
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 import slicer
+import tomllib
 
 from XRayTomoLib.panels import dependencies
 from XRayTomoLib.tracing import warm
